@@ -1,0 +1,1 @@
+"""Prefect flows: the pipeline over DVC's graph."""

@@ -1,0 +1,61 @@
+"""What every stage shares: a strict model of its parameters, progress, metrics."""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from nfe.files import write_json
+
+__all__ = ["Progress", "StageParams", "write_metrics"]
+
+
+class StageParams(BaseModel):
+    """Base of a stage's parameters: every key required, none unknown, no value coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Progress:
+    """Tells how far a stage is: a bar on a terminal, a plain line now and then elsewhere.
+
+    Instances are the `on_progress` callables that nfe functions take.
+    """
+
+    def __init__(self, stage: str, seconds_between_lines: float = 10.0) -> None:
+        self.stage = stage
+        self.seconds_between_lines = seconds_between_lines
+        self.started = self.last_line = time.monotonic()
+        self.on_terminal = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Report that `done` of `total` units are done, with a short `note` on the state."""
+        now = time.monotonic()
+        finished = done >= total
+        wait = 0.1 if self.on_terminal else self.seconds_between_lines
+        if now - self.last_line < wait and not finished:
+            return
+        self.last_line = now
+        line = f"{self.stage}: {done:,}/{total:,}{self._left(done, total, now)}  {note}".rstrip()
+        if not self.on_terminal:
+            print(line, file=sys.stderr, flush=True)
+            return
+        filled = round(24 * done / max(total, 1))
+        bar = "█" * filled + "░" * (24 - filled)
+        print(f"\r\033[K{bar} {line}", end="\n" if finished else "", file=sys.stderr, flush=True)
+
+    def _left(self, done: int, total: int, now: float) -> str:
+        if not done or done >= total:
+            return f"  in {now - self.started:.0f} s" if done else ""
+        return f"  {(now - self.started) * (total - done) / done:.0f} s left"
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write a stage's metrics.json for `dvc metrics show` and print them as lines."""
+    write_json(folder / "metrics.json", dict(metrics))
+    for name, value in metrics.items():
+        if not isinstance(value, dict | list):
+            print(f"{folder.name}: {name} = {value}", flush=True)
