@@ -1,0 +1,1 @@
+"""Anime faces and scenes drawn from vector shapes, with known attributes."""
