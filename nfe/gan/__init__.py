@@ -1,0 +1,1 @@
+"""Style-based generative adversarial networks: layers, networks, losses, training, storage."""

@@ -1,0 +1,72 @@
+"""Checkpoints of a training run: whole, hashed, and only of the run that asks for them."""
+
+import hashlib
+import io
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nfe.files import sha256_file, write_bytes, write_json
+
+__all__ = ["fingerprint_of", "load_latest_checkpoint", "save_checkpoint"]
+
+NUM_KEPT = 2
+
+
+def fingerprint_of(settings: dict[str, Any], *inputs: Path) -> str:
+    """Return a hash of what decides a run: its settings and the bytes of its input files."""
+    text = json.dumps([settings, [sha256_file(path) for path in inputs]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> None:
+    """Write a checkpoint whole or not at all, and keep the newest two.
+
+    Args:
+        folder: The run's folder of checkpoints.
+        state: Tensors, numbers and strings, nested in dicts and lists.
+        step: What the checkpoint is named and ordered by.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    path = folder / f"checkpoint-{step:09d}.pt"
+    write_bytes(path, data)
+    write_json(path.with_suffix(".json"), {"sha256": hashlib.sha256(data).hexdigest()})
+    for old in sorted(folder.glob("checkpoint-*.pt"))[:-NUM_KEPT]:
+        old.with_suffix(".json").unlink(missing_ok=True)
+        old.unlink()
+
+
+def load_latest_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+    """Read the newest whole checkpoint whose state carries `fingerprint`.
+
+    A checkpoint that is damaged or of another run is passed over, and the one before it is tried.
+
+    Args:
+        folder: The run's folder of checkpoints; it may be missing.
+        fingerprint: What `state["fingerprint"]` must be.
+
+    Returns:
+        The state, or None when there is none to continue from.
+    """
+    for path in sorted(folder.glob("checkpoint-*.pt"), reverse=True):
+        state = _read(path)
+        if state is not None and state.get("fingerprint") == fingerprint:
+            return state
+    return None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        expected = json.loads(path.with_suffix(".json").read_text())["sha256"]
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != expected:
+            return None
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError):
+        return None
+    return state if isinstance(state, dict) else None

@@ -1,0 +1,219 @@
+"""Generator (mapping and synthesis) and discriminator.
+
+Source: Karras et al. 2020 (StyleGAN2), with skip outputs, a residual discriminator and factored
+modulation. We differ in three ways: the convolution that doubles the side works before the
+upsampling filter, which costs a quarter; there are no noise inputs, so that a code is an image;
+the discriminator halves by averaging. The gain sqrt(2) of the activations is in the weights.
+Both networks work at every side from 8 pixels up to their resolution, so that training can begin
+small: the layers of a small picture are the first layers of a large one.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from nfe.gan.ops import (
+    EqualConv,
+    EqualLinear,
+    ModulatedConv,
+    downsample,
+    leaky_relu,
+    minibatch_stddev,
+    normalise_z,
+    upsample,
+)
+
+__all__ = ["Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
+
+MAPPING_LR_MULTIPLIER = 0.01
+STDDEV_GROUP = 4
+
+
+def num_channels(side: int, channel_base: int, channel_max: int) -> int:
+    """Return the width of the layers that work at `side` pixels."""
+    return min(channel_base // side, channel_max)
+
+
+def _sides(resolution: int) -> list[int]:
+    if resolution < 8 or resolution & (resolution - 1):
+        raise ValueError(f"resolution must be a power of two of at least 8, got {resolution}")
+    return [2**i for i in range(2, int(math.log2(resolution)) + 1)]
+
+
+class Mapping(nn.Module):
+    """z -> w: fully connected layers with leaky ReLU and a hundredth of the learning rate."""
+
+    def __init__(self, z_dim: int, w_dim: int, num_layers: int) -> None:
+        super().__init__()
+        widths = [z_dim] + [w_dim] * num_layers
+        self.layers = nn.ModuleList(
+            EqualLinear(a, b, lr_multiplier=MAPPING_LR_MULTIPLIER) for a, b in pairwise(widths)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map [N, z_dim] to [N, w_dim]."""
+        w = normalise_z(z)
+        for layer in self.layers:
+            w = leaky_relu(layer(w))
+        return w
+
+
+class StyledLayer(nn.Module):
+    """Modulated 3 x 3 convolution, upsampling where the side doubles, bias, leaky ReLU."""
+
+    def __init__(self, num_in: int, num_out: int, w_dim: int, double: bool) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(num_in, num_out, 3, w_dim, demodulate=True)
+        self.bias = nn.Parameter(torch.zeros(num_out, 1, 1))
+        self.double = double
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.conv(x, w)
+        if self.double:
+            x = upsample(x)
+        return leaky_relu(x + self.bias)
+
+
+class Synthesis(nn.Module):
+    """w_plus -> images: a learned 4 x 4 constant, two layers per side, summed RGB outputs."""
+
+    def __init__(self, resolution: int, w_dim: int, channel_base: int, channel_max: int) -> None:
+        super().__init__()
+        sides = _sides(resolution)
+        widths = [num_channels(side, channel_base, channel_max) for side in sides]
+        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        self.layers = nn.ModuleList([StyledLayer(widths[0], widths[0], w_dim, double=False)])
+        for before, width in pairwise(widths):
+            self.layers.append(StyledLayer(before, width, w_dim, double=True))
+            self.layers.append(StyledLayer(width, width, w_dim, double=False))
+        self.to_rgb = nn.ModuleList(
+            ModulatedConv(width, 3, 1, w_dim, demodulate=False) for width in widths
+        )
+        for output in self.to_rgb:  # a side that joins later begins by adding nothing
+            nn.init.zeros_(output.weight)
+        self.rgb_bias = nn.Parameter(torch.zeros(3, 1, 1))
+        self.num_ws = 2 * len(sides)
+
+    def forward(self, w_plus: Tensor, side: int | None = None) -> Tensor:
+        """Map [N, num_ws, w_dim] to images [N, 3, side, side], by default of full resolution.
+
+        Code i drives layer i; an RGB output takes the code of the layer that follows.
+        """
+        num_blocks = len(self.to_rgb) if side is None else int(math.log2(side)) - 1
+        x = self.constant.expand(len(w_plus), -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = self.layers[0](x, w_plus[:, 0])
+        images = self.to_rgb[0](x, w_plus[:, 1])
+        for block in range(1, num_blocks):
+            x = self.layers[2 * block - 1](x, w_plus[:, 2 * block - 1])
+            x = self.layers[2 * block](x, w_plus[:, 2 * block])
+            images = upsample(images) + self.to_rgb[block](x, w_plus[:, 2 * block + 1])
+        return images + self.rgb_bias
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis, with the moving mean of w.
+
+    Args:
+        resolution: Side of the images, a power of two of at least 8.
+        z_dim: Length of z.
+        w_dim: Length of w.
+        num_mapping_layers: Depth of the mapping.
+        channel_base: Width times side of the layers, up to `channel_max`.
+        channel_max: Largest width.
+
+    Raises:
+        ValueError: If `resolution` is no power of two.
+    """
+
+    w_avg: Tensor
+
+    def __init__(
+        self,
+        resolution: int,
+        z_dim: int,
+        w_dim: int,
+        num_mapping_layers: int,
+        channel_base: int,
+        channel_max: int,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "resolution": resolution,
+            "z_dim": z_dim,
+            "w_dim": w_dim,
+            "num_mapping_layers": num_mapping_layers,
+            "channel_base": channel_base,
+            "channel_max": channel_max,
+        }
+        self.resolution, self.z_dim, self.w_dim = resolution, z_dim, w_dim
+        self.mapping = Mapping(z_dim, w_dim, num_mapping_layers)
+        self.synthesis = Synthesis(resolution, w_dim, channel_base, channel_max)
+        self.num_ws = self.synthesis.num_ws
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """Repeat w [N, w_dim] for every layer: w_plus [N, num_ws, w_dim]."""
+        return w[:, None].expand(-1, self.num_ws, -1)
+
+    def truncate(self, w: Tensor, truncation_psi: float) -> Tensor:
+        """Pull w towards its mean: w_avg + truncation_psi * (w - w_avg)."""
+        return self.w_avg + truncation_psi * (w - self.w_avg)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map z [N, z_dim] to images [N, 3, resolution, resolution]."""
+        return self.synthesis(self.broadcast(self.mapping(z)))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions and a halving of the side, beside a 1 x 1 shortcut."""
+
+    def __init__(self, num_in: int, num_out: int) -> None:
+        super().__init__()
+        self.conv0 = EqualConv(num_in, num_in, 3)
+        self.conv1 = EqualConv(num_in, num_out, 3)
+        self.shortcut = EqualConv(num_in, num_out, 1, gain=1.0, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, num_in, H, W] to [N, num_out, H / 2, W / 2]."""
+        y = downsample(leaky_relu(self.conv0(x)))
+        y = leaky_relu(self.conv1(y))
+        return (y + self.shortcut(downsample(x))) * math.sqrt(0.5)
+
+
+class Discriminator(nn.Module):
+    """images -> logits: residual blocks down to 4 x 4, minibatch deviation, two dense layers.
+
+    Images may be smaller than `resolution`; they enter at the block of their side.
+
+    Raises:
+        ValueError: If `resolution` is no power of two.
+    """
+
+    def __init__(self, resolution: int, channel_base: int, channel_max: int) -> None:
+        super().__init__()
+        self.config = {
+            "resolution": resolution,
+            "channel_base": channel_base,
+            "channel_max": channel_max,
+        }
+        widths = [num_channels(s, channel_base, channel_max) for s in reversed(_sides(resolution))]
+        self.resolution = resolution
+        self.from_rgb = nn.ModuleList(EqualConv(3, width, 1) for width in widths[:-1])
+        self.blocks = nn.ModuleList(ResidualBlock(a, b) for a, b in pairwise(widths))
+        self.conv = EqualConv(widths[-1] + 1, widths[-1], 3)
+        self.dense = EqualLinear(widths[-1] * 16, widths[-1])
+        self.output = EqualLinear(widths[-1], 1, gain=1.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [N, 3, side, side] to logits [N]; above 0 looks real."""
+        entry = int(math.log2(self.resolution // images.shape[-1]))
+        x = images.contiguous(memory_format=torch.channels_last)
+        x = leaky_relu(self.from_rgb[entry](x))
+        for block in list(self.blocks)[entry:]:
+            x = block(x)
+        x = leaky_relu(self.conv(minibatch_stddev(x, STDDEV_GROUP)))
+        x = leaky_relu(self.dense(x.flatten(1)))
+        return self.output(x)[:, 0]

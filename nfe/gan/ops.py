@@ -1,0 +1,133 @@
+"""Layers of the style-based networks, all with an equalised learning rate."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = [
+    "EqualConv",
+    "EqualLinear",
+    "ModulatedConv",
+    "downsample",
+    "leaky_relu",
+    "minibatch_stddev",
+    "normalise_z",
+    "upsample",
+]
+
+
+class EqualLinear(nn.Module):
+    """Fully connected layer whose stored weights are N(0, 1) and scaled when used.
+
+    `gain` is sqrt(2) before a leaky ReLU, which keeps the variance.
+
+    Source: Karras et al. 2018 (progressive growing), section 4.1.
+    """
+
+    def __init__(
+        self,
+        num_in: int,
+        num_out: int,
+        gain: float = math.sqrt(2),
+        bias: float = 0.0,
+        lr_multiplier: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_out, num_in) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((num_out,), bias / lr_multiplier))
+        self.scale = gain * lr_multiplier / math.sqrt(num_in)
+        self.lr_multiplier = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, num_in] to [N, num_out]."""
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
+
+
+class EqualConv(nn.Module):
+    """Convolution with padding that keeps the size, equalised learning rate."""
+
+    def __init__(
+        self, num_in: int, num_out: int, kernel: int, gain: float = math.sqrt(2), bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(num_out)) if bias else None
+        self.scale = gain / math.sqrt(num_in * kernel * kernel)
+        self.padding = kernel // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, num_in, H, W] to [N, num_out, H, W]."""
+        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+
+
+class ModulatedConv(nn.Module):
+    """Convolution whose input channels are scaled by a style, output optionally demodulated.
+
+    y = gain * demod * conv(x * style), demod_o = 1 / sqrt(sum_i (style_i * ||weight_oi||)^2): the
+    same function as scaling the weights per sample, without a convolution per sample. The gain is
+    sqrt(2), for the leaky ReLU that follows, with demodulation and 1 without.
+
+    Source: Karras et al. 2020 (StyleGAN2), section 2.2; factored as the paper's equation 3 allows.
+    """
+
+    def __init__(
+        self, num_in: int, num_out: int, kernel: int, w_dim: int, demodulate: bool
+    ) -> None:
+        super().__init__()
+        self.affine = EqualLinear(w_dim, num_in, gain=1.0, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, kernel, kernel))
+        self.scale = 1 / math.sqrt(num_in * kernel * kernel)
+        self.padding = kernel // 2
+        self.demodulate = demodulate
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Map [N, num_in, H, W] under codes [N, w_dim] to [N, num_out, H, W]."""
+        style = self.affine(w)  # [N, num_in]
+        weight = self.weight * self.scale
+        y = F.conv2d(x * style[:, :, None, None], weight, padding=self.padding)
+        if self.demodulate:
+            power = style.square() @ weight.square().sum(dim=(2, 3)).t()  # [N, num_out]
+            y = y * (math.sqrt(2) * (power + 1e-8).rsqrt())[:, :, None, None]
+        return y
+
+
+def leaky_relu(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2, in place. The gain that keeps the variance is in the weights."""
+    return F.leaky_relu_(x, 0.2)
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Double the side of [N, C, H, W] with the filter [1, 3, 3, 1] / 4 (bilinear)."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def downsample(x: Tensor) -> Tensor:
+    """Halve the side of [N, C, H, W] by averaging 2 x 2 pixels."""
+    return F.avg_pool2d(x, 2)
+
+
+def normalise_z(z: Tensor) -> Tensor:
+    """Project codes [N, z_dim] onto the sphere of radius sqrt(z_dim)."""
+    return z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
+def minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
+    """Append one channel: the mean standard deviation over groups of the batch.
+
+    Args:
+        x: [N, C, H, W].
+        group_size: Images per group; the largest divisor of N that does not exceed it is used.
+
+    Returns:
+        [N, C + 1, H, W].
+
+    Source: Karras et al. 2018 (progressive growing), section 3.
+    """
+    count, _, height, width = x.shape
+    group = max(g for g in range(1, min(group_size, count) + 1) if count % g == 0)
+    grouped = x.reshape(group, count // group, -1)
+    deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=1)  # [N / group]
+    channel = deviation.repeat(group)[:, None, None, None].expand(count, 1, height, width)
+    return torch.cat([x, channel.to(x.dtype)], dim=1)
