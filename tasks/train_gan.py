@@ -1,0 +1,215 @@
+"""Train the generator and its discriminator on the curated faces."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nfe.errors import ParamsError, SourceError
+from tasks.stage import Progress, StageParams, pick_device, write_metrics
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nfe.gan.networks import Discriminator, Generator
+    from nfe.gan.training import GanTrainer, TrainingSettings
+
+FOLDER = Path("data/train_gan")
+DATASET = Path("data/curate/dataset.zip")
+
+
+class GrowthStep(StageParams):
+    """Train at `side` pixels for `kimg` thousand real images."""
+
+    side: Annotated[int, Field(ge=8, le=256)]
+    kimg: Annotated[float, Field(gt=0, strict=False)]
+
+
+class Params(StageParams):
+    """Section `train_gan` of params.yaml."""
+
+    z_dim: Annotated[int, Field(ge=4, le=1024)]
+    w_dim: Annotated[int, Field(ge=4, le=1024)]
+    num_mapping_layers: Annotated[int, Field(ge=1, le=16)]
+    channel_base: Annotated[int, Field(ge=64, le=65536)]
+    channel_max: Annotated[int, Field(ge=4, le=1024)]
+    growth: Annotated[list[GrowthStep], Field(min_length=1)]
+    batch_size: Annotated[int, Field(ge=4, le=1024)]
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
+    r1_gamma: Annotated[float, Field(ge=0, strict=False)]
+    r1_interval: Annotated[int, Field(ge=1, le=1000)]
+    ema_kimg: Annotated[float, Field(gt=0, strict=False)]
+    ema_rampup: Annotated[float, Field(gt=0, le=1, strict=False)]
+    mixing_probability: Annotated[float, Field(ge=0, le=1, strict=False)]
+    mirror: bool
+    precision: Literal["auto", "fp32", "bf16"]
+    checkpoint_kimg: Annotated[float, Field(gt=0, strict=False)]
+    num_grid_images: Annotated[int, Field(ge=1, le=1024)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _sides_grow(self) -> "Params":
+        sides = [step.side for step in self.growth]
+        if sides != sorted(set(sides)) or any(side & (side - 1) for side in sides):
+            raise ValueError(f"growth sides must be rising powers of two, got {sides}")
+        return self
+
+
+def run(params: Params) -> None:
+    """Train to the end of the growth schedule, continuing from a checkpoint of the same run."""
+    import time
+
+    import torch
+
+    from nfe.gan.checkpoints import fingerprint_of
+    from nfe.gan.storage import save_networks
+    from nfe.gan.training import GanTrainer
+    from nfe.images import read_pixels_zip
+
+    device = pick_device()
+    _, pixels = read_pixels_zip(DATASET)
+    resolution = pixels.shape[1]
+    if params.growth[-1].side != resolution:
+        raise ParamsError(
+            f"train_gan.growth must end at the side of the data set, {resolution}, "
+            f"got {params.growth[-1].side}; change it or crop.resolution"
+        )
+    if len(pixels) < params.batch_size:
+        raise SourceError(
+            f"{DATASET} must hold at least train_gan.batch_size = {params.batch_size} faces, "
+            f"got {len(pixels)}; add pictures or lower the batch size"
+        )
+    settings = training_settings(params, device)
+    generator, discriminator = build_networks(params, resolution)
+    fingerprint = fingerprint_of(params.model_dump(), DATASET)
+    _choose_threads(params, pixels, settings, device)
+
+    trainer = GanTrainer(pixels, generator, discriminator, settings, params.seed, device)
+    started = time.monotonic()
+    trainer.run(
+        FOLDER / "checkpoints",
+        fingerprint,
+        Progress("train_gan"),
+        lambda trainer: write_snapshot(trainer, params),
+    )
+    seconds = time.monotonic() - started
+    finished = trainer.finished_generator()
+    save_networks(FOLDER / "model", finished, trainer.discriminator)
+    write_curves(trainer)
+    last = trainer.history[-1]
+    write_metrics(
+        FOLDER,
+        {
+            "kimg": trainer.kimg,
+            "resolution": resolution,
+            "num_faces": len(pixels),
+            "generator_parameters": sum(p.numel() for p in generator.parameters()),
+            "discriminator_parameters": sum(p.numel() for p in discriminator.parameters()),
+            "seconds": round(seconds, 1),
+            "num_threads": torch.get_num_threads(),
+            "bf16": settings.bf16,
+            "device": device,
+            "loss_g": last["loss_g"],
+            "loss_d": last["loss_d"],
+        },
+    )
+
+
+def training_settings(params: Params, device: str) -> "TrainingSettings":
+    """Translate the section into the library's settings, choosing the precision."""
+    from nfe.gan.training import TrainingSettings
+
+    names = set(TrainingSettings.__dataclass_fields__) - {"growth", "bf16"}
+    return TrainingSettings(
+        growth=tuple((step.side, step.kimg) for step in params.growth),
+        bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
+        **{name: getattr(params, name) for name in names},
+    )
+
+
+def has_bf16(device: str) -> bool:
+    """Tell whether the device computes in bfloat16 natively."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discriminator]":
+    """Make fresh networks; their weights follow from the seed alone."""
+    import torch
+
+    from nfe.gan.networks import Discriminator, Generator
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        return (
+            Generator(
+                resolution=resolution,
+                z_dim=params.z_dim,
+                w_dim=params.w_dim,
+                num_mapping_layers=params.num_mapping_layers,
+                channel_base=params.channel_base,
+                channel_max=params.channel_max,
+            ),
+            Discriminator(
+                resolution=resolution,
+                channel_base=params.channel_base,
+                channel_max=params.channel_max,
+            ),
+        )
+
+
+def write_snapshot(trainer: "GanTrainer", params: Params) -> None:
+    """Write the grid of fixed seeds and the curves so far, to watch while it trains."""
+    picture = sample_grid(trainer, params.num_grid_images)
+    from nfe.files import write_bytes
+    from nfe.images import encode_png
+
+    png = encode_png(picture)
+    write_bytes(FOLDER / "samples" / f"{round(trainer.kimg * 1000):08d}.png", png)
+    write_bytes(FOLDER / "samples.png", png)
+    write_curves(trainer)
+
+
+def sample_grid(trainer: "GanTrainer", count: int) -> "np.ndarray":
+    """Return a grid of the averaged generator's images of the seeds from 0 on, as pixels."""
+    import torch
+
+    from nfe.images import make_grid, pixels_from_images
+    from nfe.sampling import z_from_seeds
+
+    generator = trainer.generator_ema
+    with torch.no_grad():
+        w = generator.mapping(z_from_seeds(range(count), generator.z_dim).to(trainer.device))
+        side = trainer.side_at(max(trainer.step - 1, 0))
+        images = generator.synthesis(generator.broadcast(w), side)
+    return make_grid(pixels_from_images(images), columns=max(1, round(count**0.5 * 1.5)))
+
+
+def write_curves(trainer: "GanTrainer") -> None:
+    """Write the history as curves.csv for `dvc plots show`."""
+    import pandas as pd
+
+    from nfe.files import write_text
+
+    table = pd.DataFrame(trainer.history).round(5)
+    write_text(FOLDER / "curves.csv", table.to_csv(index=False))
+
+
+def _choose_threads(
+    params: Params, pixels: "np.ndarray", settings: "TrainingSettings", device: str
+) -> None:
+    """Time real steps of throw-away networks with one and with all threads, take the better."""
+    import torch
+
+    from nfe.gan.training import GanTrainer
+    from nfe.threads import measure_num_threads
+
+    most = torch.get_num_threads()
+    if device != "cpu" or most == 1:
+        return
+    trial = GanTrainer(pixels, *build_networks(params, pixels.shape[1]), settings, 0, device)
+    measure_num_threads(trial.train_step, [1, most])
