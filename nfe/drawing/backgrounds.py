@@ -8,18 +8,23 @@ from nfe.drawing.palettes import RGB, lighten
 
 __all__ = ["BACKGROUNDS", "draw_background"]
 
-BACKGROUNDS = ("plain", "circle", "dots", "stripes", "stars", "clouds", "hearts")
+BACKGROUNDS = {
+    "plain": 0.3, "circle": 0.25, "dots": 0.09, "stripes": 0.09, "stars": 0.09, "clouds": 0.09,
+    "hearts": 0.09,
+}  # fmt: skip
 
 
 def draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
     """Fill the whole picture with a pale gradient and a pattern of one kind."""
-    kind = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+    kind = [*BACKGROUNDS][np.searchsorted(np.cumsum([*BACKGROUNDS.values()]), rng.random() * 0.999)]
     top = pastel(rng)
     bottom = pastel(rng)
     width, height = canvas.image.size
     ramp = np.linspace(0, 1, height)[:, None]
     column = (np.array(top) * (1 - ramp) + np.array(bottom) * ramp).round().astype(np.uint8)
-    canvas.image.paste(Image.fromarray(column[:, None]).resize((width, height)), (0, 0))
+    canvas.image.paste(
+        Image.fromarray(column[:, None]).resize((width, height), Image.Resampling.NEAREST), (0, 0)
+    )
     pale = lighten(top, 0.5)
     side = min(width, height) / canvas.supersampling
     size = (width / canvas.supersampling, height / canvas.supersampling)

@@ -1,6 +1,7 @@
 """A supersampled canvas that fills smooth shapes given in units of the thing drawn."""
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,9 +9,10 @@ from PIL import Image, ImageDraw
 
 from nfe.drawing.palettes import RGB
 
-__all__ = ["Canvas", "Points", "smooth_closed", "smooth_open"]
+__all__ = ["Canvas", "Point", "Points", "brush_stroke", "smooth_closed"]
 
-Points = Sequence[tuple[float, float]] | np.ndarray
+Point = tuple[float, float]
+Points = Sequence[Point] | np.ndarray
 STEPS = 7  # straight pieces per curve between two control points
 
 
@@ -20,20 +22,18 @@ class Canvas:
     Canvases made by `placed` share the picture and differ in their coordinates.
 
     Attributes:
+        supersampling: How many times larger the picture is than the finished one.
         image: The large picture.
-        matrix: Local units to large pixels, [2, 2].
-        origin: The local origin in large pixels, [2].
-        scale: Large pixels per local unit.
+        scale: Large pixels per local unit, without stretch.
     """
 
     def __init__(self, width: int, height: int, supersampling: int) -> None:
         self.supersampling = supersampling
         self.image = Image.new("RGB", (width * supersampling, height * supersampling))
-        self.matrix = np.eye(2) * supersampling
-        self.origin = np.zeros(2)
-        self.scale = float(supersampling)
         self._solid = ImageDraw.Draw(self.image)
         self._veil = ImageDraw.Draw(self.image, "RGBA")
+        self._place(float(supersampling), 0.0, 0.0, float(supersampling), 0.0, 0.0)
+        self.scale = float(supersampling)
 
     def placed(
         self,
@@ -41,7 +41,7 @@ class Canvas:
         y: float,
         scale: float = 1.0,
         angle: float = 0.0,
-        stretch: tuple[float, float] = (1.0, 1.0),
+        stretch: Point = (1.0, 1.0),
     ) -> "Canvas":
         """Return a canvas on the same picture with its own coordinates.
 
@@ -53,18 +53,29 @@ class Canvas:
             stretch: Further factors of its two axes before the turn; negative ones mirror.
         """
         other = object.__new__(Canvas)
-        other.__dict__.update(self.__dict__)
-        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        turn = np.array([[cosine, -sine], [sine, cosine]])
-        other.matrix = self.matrix @ (turn * scale * np.array(stretch))
-        other.origin = self.matrix @ np.array([x, y]) + self.origin
+        other.supersampling, other.image = self.supersampling, self.image
+        other._solid, other._veil = self._solid, self._veil
         other.scale = self.scale * scale
+        turn = math.radians(angle)
+        cosine, sine = math.cos(turn) * scale, math.sin(turn) * scale
+        p, q, r, s = cosine * stretch[0], sine * stretch[0], -sine * stretch[1], cosine * stretch[1]
+        a, b, c, d, e, f = self._affine
+        other._place(
+            a * p + c * q, b * p + d * q, a * r + c * s, b * r + d * s,
+            a * x + c * y + e, b * x + d * y + f,
+        )  # fmt: skip
         return other
 
-    def to_picture(self, point: tuple[float, float]) -> tuple[float, float]:
+    def _place(self, a: float, b: float, c: float, d: float, e: float, f: float) -> None:
+        """Set the map from local units to large pixels: X = a x + c y + e, Y = b x + d y + f."""
+        self._affine = (a, b, c, d, e, f)
+        self._matrix = np.array(((a, b), (c, d)))
+        self._origin = np.array((e, f))
+
+    def to_picture(self, point: Point) -> Point:
         """Return where a local point lies in the finished picture, in pixels."""
-        x, y = (self.matrix @ np.array(point) + self.origin) / self.supersampling
-        return float(x), float(y)
+        (a, b, c, d, e, f), (x, y) = self._affine, point
+        return (a * x + c * y + e) / self.supersampling, (b * x + d * y + f) / self.supersampling
 
     def fill(self, points: Points, color: RGB, alpha: int = 255) -> None:
         """Fill a polygon; `alpha` of 255 is solid."""
@@ -78,36 +89,27 @@ class Canvas:
         self._solid.line(self._flat(points), color, max(1, round(width * self.scale)))
 
     def shape(
-        self,
-        points: Points,
-        color: RGB,
-        line: RGB,
-        width: float,
-        corners: tuple[int, ...] = (),
+        self, points: Points, color: RGB, line: RGB, width: float, corners: tuple[int, ...] = ()
     ) -> None:
         """Fill a smooth closed shape and draw its outline."""
         curve = smooth_closed(points, corners)
         self.fill(curve, color)
-        self.outline(np.concatenate([curve, curve[:2]]), line, width)
+        self.outline(np.concatenate((curve, curve[:2])), line, width)
 
     def stroke(self, points: Points, color: RGB, width: float, alpha: int = 255) -> None:
         """Draw a smooth brush stroke: `width` in the middle, pointed at both ends."""
-        curve = smooth_open(points)
-        self.fill(_brush(curve, width), color, alpha)
+        self.fill(brush_stroke(points, width), color, alpha)
 
-    def ellipse(
-        self, center: tuple[float, float], radii: tuple[float, float], color: RGB, alpha: int = 255
-    ) -> None:
+    def ellipse(self, center: Point, radii: Point, color: RGB, alpha: int = 255) -> None:
         """Fill an ellipse along the local axes."""
-        self.fill(_circle() * np.array(radii) + np.array(center), color, alpha)
+        self.fill(_ellipse(center, radii), color, alpha)
 
     def pixels(self) -> np.ndarray:
         """Return the finished picture, averaged down, uint8, [H, W, 3]."""
-        return np.asarray(self.image.reduce(self.supersampling))
+        return np.array(self.image.reduce(self.supersampling))
 
     def _flat(self, points: Points) -> list[float]:
-        array = np.asarray(points, dtype=np.float64)
-        return (array @ self.matrix.T + self.origin).ravel().tolist()
+        return (np.asarray(points) @ self._matrix + self._origin).ravel().tolist()
 
 
 def smooth_closed(points: Points, corners: tuple[int, ...] = ()) -> np.ndarray:
@@ -120,12 +122,41 @@ def smooth_closed(points: Points, corners: tuple[int, ...] = ()) -> np.ndarray:
     Returns:
         Points on the curve, [N * STEPS, 2].
     """
+    if isinstance(points, tuple):
+        return _remembered_closed(points, corners)
     return _closed_weights(len(points), corners) @ np.asarray(points, dtype=np.float64)
 
 
-def smooth_open(points: Points) -> np.ndarray:
-    """Return an open Catmull-Rom curve through points, [(N - 1) * STEPS + 1, 2]."""
-    return _open_weights(len(points)) @ np.asarray(points, dtype=np.float64)
+def brush_stroke(points: Points, width: float) -> np.ndarray:
+    """Return the outline of a brush stroke along an open Catmull-Rom curve through points.
+
+    Args:
+        points: Control points, [N, 2].
+        width: Width in the middle; both ends are pointed.
+
+    Returns:
+        Points of a closed polygon, [2 * ((N - 1) * STEPS + 1), 2].
+    """
+    if isinstance(points, tuple):
+        return _remembered_brush(points, width)
+    curve = _open_weights(len(points)) @ np.asarray(points, dtype=np.float64)
+    return _brush(curve, width)
+
+
+# Shapes that never change are written as tuples; their curves are computed once.
+@functools.lru_cache(maxsize=512)
+def _remembered_closed(points: tuple[Point, ...], corners: tuple[int, ...]) -> np.ndarray:
+    return smooth_closed(list(points), corners)
+
+
+@functools.lru_cache(maxsize=512)
+def _remembered_brush(points: tuple[Point, ...], width: float) -> np.ndarray:
+    return brush_stroke(list(points), width)
+
+
+@functools.lru_cache(maxsize=512)
+def _ellipse(center: Point, radii: Point) -> np.ndarray:
+    return _circle() * np.array(radii) + np.array(center)
 
 
 @functools.cache

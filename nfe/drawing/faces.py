@@ -1,5 +1,6 @@
 """A drawn face: what fixes it, a random one, its tags, and the picture."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +9,14 @@ from nfe.drawing.backgrounds import draw_background
 from nfe.drawing.bodies import CLOTHES, draw_body, draw_head
 from nfe.drawing.canvas import Canvas
 from nfe.drawing.features import (
-    EYE_CENTERS,
     draw_blush,
     draw_brows,
     draw_eyes,
     draw_glasses,
     draw_mouth,
+    draw_nose,
 )
-from nfe.drawing.hair import FRINGES, HAIR_LENGTHS, draw_back_hair, draw_front_hair
+from nfe.drawing.hair import FRINGES, HAIR_LENGTHS, draw_back_hair, draw_front_hair, fringe_curve
 from nfe.drawing.palettes import (
     CLOTHES_COLORS,
     EYE_COLORS,
@@ -32,6 +33,7 @@ GLASSES_COLORS: tuple[RGB, ...] = ((56, 46, 58), (140, 44, 52), (44, 62, 112))
 FRINGE_TAGS = {"blunt": "blunt bangs", "swept": "swept bangs", "parted": "parted bangs",
                "crossed": "hair between eyes"}  # fmt: skip
 CLOTHES_TAGS = {"sailor": "serafuku", "shirt": "shirt", "sweater": "sweater", "hoodie": "hoodie"}
+SHADOW = np.array((0.0, 0.05))  # of the fringe on the face
 PIVOT = 0.6  # height at which the head turns on the neck
 
 
@@ -57,6 +59,7 @@ class FaceSpec:
         shift: Where the head lies off the middle, in units of half a picture.
         eye_size: Factor of the size of the eyes.
         gaze: Where the irises are moved, in units of half an eye.
+        slant: How far the outer corners of the eyes are raised, in degrees.
         brow_angle: Turn of the brows, in degrees; positive looks stern.
         detail_seed: Fixes strands of hair and, in `draw_face`, the background.
     """
@@ -83,6 +86,7 @@ class FaceSpec:
     shift: tuple[float, float]
     eye_size: float
     gaze: tuple[float, float]
+    slant: float
     brow_angle: float
     detail_seed: int
 
@@ -131,6 +135,7 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
         shift=(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.02, 0.05))),
         eye_size=float(rng.uniform(0.94, 1.06)),
         gaze=(float(rng.uniform(-0.12, 0.12)), float(rng.uniform(-0.04, 0.06))),
+        slant=float(rng.uniform(-4, 8)),
         brow_angle=float(rng.uniform(-10, 12)),
         detail_seed=int(rng.integers(2**31)),
     )
@@ -176,21 +181,24 @@ def draw_character(bust: Canvas, spec: FaceSpec) -> Canvas:
         The canvas in units of the turned head; the square that frames it has its middle there.
     """
     rng = np.random.default_rng(spec.detail_seed)
-    turn = np.radians(spec.tilt)
-    head = bust.placed(np.sin(turn) * PIVOT, (1 - np.cos(turn)) * PIVOT, angle=spec.tilt)
-    if spec.mirrored:
-        hair = head.placed(0, 0, stretch=(-1.0, 1.0))
-    else:
-        hair = head
+    turn = math.radians(spec.tilt)
+    head = bust.placed(math.sin(turn) * PIVOT, (1 - math.cos(turn)) * PIVOT, angle=spec.tilt)
+    hair = head.placed(0, 0, stretch=(-1.0 if spec.mirrored else 1.0, 1.0))
+    curve, edge = fringe_curve(spec.fringe, rng)
     draw_back_hair(hair, spec.hair_length, spec.hair_rgb)
     draw_body(bust, spec.skin_rgb, spec.clothes, spec.clothes_rgb)
     draw_head(head, spec.skin_rgb)
+    hair.fill(curve + SHADOW, (110, 30, 60), 56)
     if spec.blush:
         draw_blush(head)
-    draw_eyes(head, spec.eye_rgb, spec.eye_size, spec.gaze, spec.skin_rgb)
+    draw_brows(head, spec.hair_rgb, spec.brow_angle, 255)
+    draw_eyes(head, spec.eye_rgb, spec.eye_size, spec.gaze, spec.slant, spec.skin_rgb)
+    draw_nose(head, spec.skin_rgb)
     draw_mouth(head, spec.smile, spec.open_mouth, spec.skin_rgb)
-    draw_front_hair(hair, spec.fringe, spec.hair_length, spec.hair_rgb, spec.ahoge, rng)
-    draw_brows(head, spec.hair_rgb, spec.brow_angle)
+    if spec.ahoge:
+        hair.stroke(((0.0, -0.84), (0.05, -0.96), (0.24, -0.95)), darken(spec.hair_rgb, 0.4), 0.08)
+    draw_front_hair(hair, curve, edge, spec.hair_length, spec.hair_rgb, rng)
+    draw_brows(head, spec.hair_rgb, spec.brow_angle, 90)
     if spec.glasses:
         draw_glasses(head, spec.glasses_rgb)
     return head

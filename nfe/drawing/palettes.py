@@ -66,8 +66,8 @@ CLOTHES_COLORS: dict[str, RGB] = {
 
 def mix(first: RGB, second: RGB, share: float) -> RGB:
     """Blend two colours: `share` 0 gives `first`, 1 gives `second`."""
-    a, b, c = (round(p + (q - p) * share) for p, q in zip(first, second, strict=True))
-    return a, b, c
+    (a, b, c), (p, q, r) = first, second
+    return round(a + (p - a) * share), round(b + (q - b) * share), round(c + (r - c) * share)
 
 
 def darken(color: RGB, share: float) -> RGB:

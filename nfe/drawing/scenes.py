@@ -52,9 +52,7 @@ def draw_scene(
         ValueError: If the largest face does not fit into the smallest picture.
     """
     if face_side[1] > picture_side[0]:
-        raise ValueError(
-            f"face_side must be at most the least picture_side {picture_side[0]}, got {face_side[1]}"
-        )
+        raise ValueError(f"face_side must be at most {picture_side[0]}, got {face_side[1]}")
     spec = random_face_spec(rng)
     width, height = rng.integers(picture_side[0], picture_side[1] + 1, 2).tolist()
     half = float(rng.uniform(*face_side)) / 2
@@ -63,7 +61,7 @@ def draw_scene(
     turn = np.radians(spec.tilt)
     away = (np.sin(turn) * 0.6 * half, (1 - np.cos(turn)) * 0.6 * half)
     x = rng.uniform(half, width - half)
-    y = rng.uniform(half, height - half)
+    y = rng.uniform(max(half, height - 3.2 * half), height - half)
     head = draw_character(canvas.placed(x - away[0], y - away[1], half), spec)
     left, right = (head.to_picture(center) for center in EYE_CENTERS)
     box = (x - half, y - half, x + half, y + half)
