@@ -258,8 +258,9 @@ class GanTrainer:
         return [round(kimg * 1000 / batch) for _, kimg in self.settings.growth]
 
     def _count(self, **values: Tensor) -> None:
-        for name, value in {**values, "steps": 1.0}.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.sums["steps"] = self.sums.get("steps", 0.0) + 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
 
     def _close_interval(self) -> None:
         """Add the means since the last checkpoint to the history."""

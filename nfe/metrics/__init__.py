@@ -1,0 +1,1 @@
+"""Measures of distributions, reconstructions and edits."""

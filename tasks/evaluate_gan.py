@@ -1,0 +1,168 @@
+"""Measure the distance of the generator's images from the data, and show that it does not copy."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from nfe.errors import ModelFileError, SourceError
+from tasks.stage import Progress, StageParams, pick_device, write_metrics
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDER = Path("data/evaluate_gan")
+DATASET = Path("data/curate/dataset.zip")
+NEIGHBOUR_ROWS = 8
+BATCH_SIZE = 100
+
+
+class Params(StageParams):
+    """Section `evaluate_gan` of params.yaml."""
+
+    num_images: Annotated[int, Field(ge=16, le=100_000)]
+    num_subsets: Annotated[int, Field(ge=1, le=1000)]
+    subset_size: Annotated[int, Field(ge=2, le=10_000)]
+    num_neighbours: Annotated[int, Field(ge=1, le=100)]
+    num_patches: Annotated[int, Field(ge=1, le=1024)]
+    num_directions: Annotated[int, Field(ge=1, le=4096)]
+    inception_weights: str | None
+    seed: Annotated[int, Field(ge=0)]
+
+
+def run(params: Params) -> None:
+    """Write metrics.json and neighbours.png."""
+    import numpy as np
+    import torch
+
+    from nfe.images import images_from_pixels, read_pixels_zip
+    from nfe.metrics.distributions import sliced_wasserstein
+
+    device = pick_device()
+    _, real = read_pixels_zip(DATASET)
+    order = np.random.default_rng(params.seed).permutation(len(real))
+    real = real[order[: params.num_images]]
+    if len(real) < 2:
+        raise SourceError(f"{DATASET} must hold two faces or more to compare, got {len(real)}")
+    fake = _sample(params, len(real), device)
+    progress = Progress("evaluate_gan")
+
+    real_features = tagger_features(real, device)
+    progress(1, 4, "features of the data")
+    fake_features = tagger_features(fake, device)
+    progress(2, 4, "features of the samples")
+    metrics: dict[str, Any] = {
+        "num_real": len(real),
+        "num_fake": len(fake),
+        "resolution": real.shape[1],
+        "range": "pixels 0 to 255 on both sides, not resized",
+        **feature_metrics(real_features, fake_features, params, suffix="_tagger"),
+    }
+    levels = sliced_wasserstein(
+        images_from_pixels(real),
+        images_from_pixels(fake),
+        num_patches=params.num_patches,
+        num_directions=params.num_directions,
+        random=torch.Generator().manual_seed(params.seed),
+    )
+    metrics["swd"] = {f"{side} px": round(value, 3) for side, value in levels.items()}
+    metrics["saturated_share_real"] = round(saturated_share(real), 4)
+    metrics["saturated_share_fake"] = round(saturated_share(fake), 4)
+    progress(3, 4, "distances")
+    if params.inception_weights is not None:
+        metrics.update(_inception_metrics(real, fake, params, device))
+    _write_neighbours(fake, real, fake_features, real_features)
+    progress(4, 4)
+    write_metrics(FOLDER, metrics)
+
+
+def tagger_features(pixels: "np.ndarray", device: str) -> "np.ndarray":
+    """Return the tagger network's embedding of pixels [N, H, W, 3]: [N, F]."""
+    import numpy as np
+    import torch
+
+    from nfe.images import images_from_pixels
+    from nfe.tagging.storage import load_tagger_network
+
+    network = load_tagger_network(Path("data/train_tagger/tagger"), device)
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(pixels), BATCH_SIZE):
+            images = images_from_pixels(pixels[start : start + BATCH_SIZE]).to(device)
+            parts.append(network.embedding(images).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def feature_metrics(
+    real: "np.ndarray", fake: "np.ndarray", params: Params, suffix: str
+) -> dict[str, float]:
+    """Return the distances over one network's features, which `suffix` names."""
+    import numpy as np
+
+    from nfe.metrics.distributions import frechet_distance, kernel_distance, precision_recall
+
+    random = np.random.default_rng(params.seed)
+    precision, recall = precision_recall(real, fake, params.num_neighbours)
+    kernel = kernel_distance(real, fake, params.num_subsets, params.subset_size, random)
+    return {
+        f"fd{suffix}": round(frechet_distance(real, fake), 4),
+        f"kd{suffix}": round(kernel, 6),
+        f"precision{suffix}": round(precision, 4),
+        f"recall{suffix}": round(recall, 4),
+    }
+
+
+def saturated_share(pixels: "np.ndarray") -> float:
+    """Return the share of channel values that are 0 or 255."""
+    return float(((pixels == 0) | (pixels == 255)).mean())
+
+
+def _sample(params: Params, count: int, device: str) -> "np.ndarray":
+    import numpy as np
+
+    from nfe.gan.storage import load_generator
+    from nfe.images import pixels_from_images
+    from nfe.sampling import sample_batches
+
+    generator = load_generator(Path("data/train_gan/model"), device)
+    seeds = range(params.seed, params.seed + count)
+    batches = sample_batches(generator, seeds, BATCH_SIZE, truncation_psi=1.0, device=device)
+    return np.concatenate([pixels_from_images(images) for _, _, images in batches])
+
+
+def _inception_metrics(
+    real: "np.ndarray", fake: "np.ndarray", params: Params, device: str
+) -> dict[str, float]:
+    """FID by pytorch-fid's network and weights, KID, precision and recall on its features."""
+    from nfe.metrics.inception import inception_features, load_inception
+
+    path = Path(str(params.inception_weights))
+    if not path.is_file():
+        raise ModelFileError(
+            f"evaluate_gan.inception_weights must be a file, got {path}; "
+            "download pytorch-fid's weights or set it to null"
+        )
+    network = load_inception(path, device)
+    progress = Progress("evaluate_gan")
+    features = [
+        inception_features(network, pixels, BATCH_SIZE, device, progress) for pixels in (real, fake)
+    ]
+    named = feature_metrics(features[0], features[1], params, suffix="_inception")
+    return {"fid": named.pop("fd_inception"), "kid": named.pop("kd_inception"), **named}
+
+
+def _write_neighbours(
+    fake: "np.ndarray", real: "np.ndarray", fake_features: "np.ndarray", real_features: "np.ndarray"
+) -> None:
+    """Write rows of one sample and its seven nearest faces of the data."""
+    import numpy as np
+
+    from nfe.files import write_bytes
+    from nfe.images import encode_png, make_grid
+    from nfe.metrics.distributions import nearest_neighbours
+
+    shown = min(NEIGHBOUR_ROWS, len(fake))
+    index = nearest_neighbours(fake_features[:shown], real_features, min(7, len(real)))
+    rows = [np.concatenate([fake[i : i + 1], real[index[i]]]) for i in range(shown)]
+    grid = make_grid(np.concatenate(rows), columns=1 + index.shape[1])
+    write_bytes(FOLDER / "neighbours.png", encode_png(grid))
