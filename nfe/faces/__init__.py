@@ -1,0 +1,1 @@
+"""Faces in pictures: finding, aligning, pasting back, choosing."""
