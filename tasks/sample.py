@@ -36,7 +36,9 @@ def run(params: Params) -> None:
     generator = load_generator(Path("data/train_gan/model"), device)
     seeds = range(params.first_seed, params.first_seed + params.num_images)
     progress, started = Progress("sample"), time.monotonic()
-    z_parts, w_parts, sheet = [], [], []
+    z_parts: list[np.ndarray] = []
+    w_parts: list[np.ndarray] = []
+    sheet: list[np.ndarray] = []
 
     def members() -> Iterator[tuple[str, bytes]]:
         done = 0

@@ -63,15 +63,15 @@ class Mapping(nn.Module):
 class StyledLayer(nn.Module):
     """Modulated 3 x 3 convolution, upsampling where the side doubles, bias, leaky ReLU."""
 
-    def __init__(self, num_in: int, num_out: int, w_dim: int, double: bool) -> None:
+    def __init__(self, num_in: int, num_out: int, w_dim: int, doubles: bool) -> None:
         super().__init__()
         self.conv = ModulatedConv(num_in, num_out, 3, w_dim, demodulate=True)
         self.bias = nn.Parameter(torch.zeros(num_out, 1, 1))
-        self.double = double
+        self.doubles = doubles
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         x = self.conv(x, w)
-        if self.double:
+        if self.doubles:
             x = upsample(x)
         return leaky_relu(x + self.bias)
 
@@ -84,15 +84,14 @@ class Synthesis(nn.Module):
         sides = _sides(resolution)
         widths = [num_channels(side, channel_base, channel_max) for side in sides]
         self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
-        self.layers = nn.ModuleList([StyledLayer(widths[0], widths[0], w_dim, double=False)])
+        self.layers = nn.ModuleList([StyledLayer(widths[0], widths[0], w_dim, doubles=False)])
         for before, width in pairwise(widths):
-            self.layers.append(StyledLayer(before, width, w_dim, double=True))
-            self.layers.append(StyledLayer(width, width, w_dim, double=False))
-        self.to_rgb = nn.ModuleList(
-            ModulatedConv(width, 3, 1, w_dim, demodulate=False) for width in widths
-        )
-        for output in self.to_rgb:  # a side that joins later begins by adding nothing
+            self.layers.append(StyledLayer(before, width, w_dim, doubles=True))
+            self.layers.append(StyledLayer(width, width, w_dim, doubles=False))
+        outputs = [ModulatedConv(width, 3, 1, w_dim, demodulate=False) for width in widths]
+        for output in outputs:  # a side that joins later begins by adding nothing
             nn.init.zeros_(output.weight)
+        self.to_rgb = nn.ModuleList(outputs)
         self.rgb_bias = nn.Parameter(torch.zeros(3, 1, 1))
         self.num_ws = 2 * len(sides)
 
