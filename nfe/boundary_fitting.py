@@ -1,0 +1,184 @@
+"""Fit the hyperplane of an attribute value by a linear SVM, and measure how well it separates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.svm import LinearSVC
+
+from nfe.boundaries import Boundary
+from nfe.errors import TagsError
+
+__all__ = ["Whitening", "bootstrap_interval", "fit_boundary", "fit_whitening"]
+
+NUM_BOOTSTRAPS = 2000
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """The affine map that gives codes zero mean and unit covariance.
+
+    Attributes:
+        mean: Mean code, [D].
+        covariance: Covariance of the codes, [D, D].
+        transform: `(codes - mean) @ transform` is white, [D, R], R the rank of the covariance.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    transform: np.ndarray
+
+
+def fit_whitening(codes: np.ndarray, min_variance: float) -> Whitening:
+    """Find the map that whitens `codes`, leaving out axes along which they hardly vary.
+
+    Args:
+        codes: Latent codes, [N, D].
+        min_variance: Least variance of a principal axis, as a share of the largest one.
+
+    Raises:
+        TagsError: If the codes do not vary, or are not finite.
+    """
+    codes = np.asarray(codes, dtype=np.float64)
+    mean = codes.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(codes, rowvar=False))
+    if not np.isfinite(covariance).all() or not covariance.any():
+        raise TagsError("codes must be finite and vary, got a constant or NaN; train the GAN again")
+    variances, axes = np.linalg.eigh(covariance)
+    kept = variances > min_variance * variances[-1]
+    return Whitening(mean, covariance, axes[:, kept] / np.sqrt(variances[kept]))
+
+
+def fit_boundary(
+    codes: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    confidence: np.ndarray,
+    whitening: Whitening,
+    *,
+    attribute: str,
+    value: str,
+    space: str,
+    confident_share: float,
+    train_share: float,
+    regularisation: float,
+    min_examples: int,
+    rng: np.random.Generator,
+) -> Boundary:
+    """Fit one value against the rest by a linear SVM on whitened codes.
+
+    The most confident codes of each class are the candidates; a part of them trains, the rest
+    validates, and all less confident labelled codes are the third measure. The separating plane
+    of the whitened codes is folded back into one unit normal and intercept.
+
+    Args:
+        codes: Latent codes, [N, D].
+        positive: Which codes have the value, bool, [N].
+        negative: Which codes have another value of the attribute, bool, [N].
+        confidence: How sure the label of each code is, [N].
+        whitening: Of all codes, labelled or not.
+        attribute: The attribute's name.
+        value: The value's name.
+        space: "w" or "z".
+        confident_share: Share of each class, by confidence, that are candidates, in (0, 1].
+        train_share: Share of the candidates that train, in (0, 1).
+        regularisation: C of the SVM: the weight of its errors.
+        min_examples: Fewest candidates of a class.
+        rng: Draws the split and the bootstrap.
+
+    Raises:
+        TagsError: If a class has fewer than `min_examples` candidates.
+
+    Source: Shen et al. 2020 (InterFaceGAN), section 3.2 and 4.1. We keep the intercept, whiten,
+        weigh the classes equally, and take a share per class instead of 2 % of all codes.
+    """
+    candidates = {
+        "positive": _most_confident(positive, confidence, confident_share),
+        "negative": _most_confident(negative, confidence, confident_share),
+    }
+    for side, indices in candidates.items():
+        if len(indices) < min_examples:
+            raise TagsError(
+                f"{attribute}={value} must have {min_examples} confident {side} codes, "
+                f"got {len(indices)}; sample more images or remove the value"
+            )
+    splits = [_split(rng.permutation(i), train_share) for i in candidates.values()]
+    train, validation = (np.concatenate(parts) for parts in zip(*splits, strict=True))
+
+    svm = LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
+    white = (codes[train] - whitening.mean) @ whitening.transform
+    svm.fit(white, positive[train])
+    scaled_normal = whitening.transform @ svm.coef_[0]
+    length = np.linalg.norm(scaled_normal)
+    normal = scaled_normal / length
+    intercept = float(svm.intercept_[0] / length - whitening.mean @ normal)
+
+    distances = codes @ normal + intercept
+    remaining = (positive | negative).copy()
+    remaining[train] = remaining[validation] = False
+    statistics = {
+        "num_positive": float(positive.sum()),
+        "num_negative": float(negative.sum()),
+    }
+    for part, chosen in (("train", train), ("validation", validation), ("remaining", remaining)):
+        statistics |= _accuracies(part, distances[chosen] > 0, positive[chosen], rng)
+    shift = whitening.covariance @ normal
+    return Boundary(
+        attribute=attribute,
+        value=value,
+        space=space,
+        normal=normal,
+        intercept=intercept,
+        direction=shift / np.linalg.norm(shift),
+        sigma=float(np.sqrt(normal @ shift)),
+        positive_distance=float(np.median(distances[candidates["positive"]])),
+        negative_distance=float(np.median(distances[candidates["negative"]])),
+        statistics=statistics,
+    )
+
+
+def bootstrap_interval(
+    rates: Sequence[float], counts: Sequence[int], rng: np.random.Generator
+) -> tuple[float, float]:
+    """95 % interval of the mean of the classes' accuracies, by stratified bootstrap.
+
+    Drawing n of n answers, of which a share p is right, gives Binomial(n, p) right ones.
+
+    Args:
+        rates: Share of right answers per class.
+        counts: Number of answers per class, each at least 1.
+        rng: Draws the resamples.
+    """
+    draws = [rng.binomial(n, p, NUM_BOOTSTRAPS) / n for p, n in zip(rates, counts, strict=True)]
+    low, high = np.quantile(np.mean(draws, axis=0), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _most_confident(chosen: np.ndarray, confidence: np.ndarray, share: float) -> np.ndarray:
+    """Indices of the `share` of the chosen codes with the highest confidence, ties by index."""
+    indices = np.flatnonzero(chosen)
+    order = np.argsort(-confidence[indices], kind="stable")
+    return indices[order[: int(np.ceil(share * len(indices)))]]
+
+
+def _split(indices: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    cut = round(share * len(indices))
+    return indices[:cut], indices[cut:]
+
+
+def _accuracies(
+    part: str, answers: np.ndarray, truth: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
+    """Accuracy, balanced accuracy and its interval; nothing where a class is empty."""
+    counts = [int(truth.sum()), int((~truth).sum())]
+    if min(counts) == 0:
+        return {}
+    rates = [float(answers[truth].mean()), float((~answers[~truth]).mean())]
+    low, high = bootstrap_interval(rates, counts, rng)
+    return {
+        f"{part}_num": float(len(truth)),
+        f"{part}_accuracy": float((answers == truth).mean()),
+        f"{part}_balanced_accuracy": float(np.mean(rates)),
+        f"{part}_balanced_low": low,
+        f"{part}_balanced_high": high,
+    }

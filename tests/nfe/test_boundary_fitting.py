@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from nfe.boundary_fitting import bootstrap_interval, fit_boundary, fit_whitening
+from nfe.errors import TagsError
+
+
+def planted(rng, num=4000, dim=12, spread=1.0):
+    """Codes of uneven spread, and their true distances from a plane that is not through zero."""
+    codes = rng.standard_normal((num, dim)) @ rng.standard_normal((dim, dim)) * spread + 0.7
+    normal = rng.standard_normal(dim)
+    normal /= np.linalg.norm(normal)
+    distances = codes @ normal
+    return codes, normal, distances - np.quantile(distances, 0.7)
+
+
+def fit(codes, positive, rng, **changes):
+    options = {
+        "negative": ~positive,
+        "confidence": np.ones(len(codes)),
+        "whitening": fit_whitening(codes, 1e-6),
+        "attribute": "hair_color",
+        "value": "blue",
+        "space": "w",
+        "confident_share": 0.8,
+        "train_share": 0.7,
+        "regularisation": 1.0,
+        "min_examples": 10,
+        "rng": rng,
+    }
+    return fit_boundary(codes, positive, **(options | changes))
+
+
+def test_a_planted_hyperplane_is_recovered_with_its_intercept():
+    rng = np.random.default_rng(0)
+    codes, normal, distances = planted(rng)
+    boundary = fit(codes, distances > 0, rng, regularisation=1000.0)
+    assert boundary.normal @ normal > 0.995
+    assert np.abs(codes @ boundary.normal + boundary.intercept - distances).max() < 0.2
+    assert boundary.statistics["remaining_accuracy"] > 0.99
+    assert np.linalg.norm(boundary.normal) == pytest.approx(1)
+    assert np.linalg.norm(boundary.direction) == pytest.approx(1)
+
+
+def test_direction_is_the_shift_between_the_means_of_the_two_sides():
+    """For Gaussian codes E[w | distance] lies on the line along covariance @ normal."""
+    rng = np.random.default_rng(1)
+    codes, _, distances = planted(rng, num=40_000)
+    boundary = fit(codes, distances > 0, rng, regularisation=1000.0)
+    between = codes[distances > 0].mean(0) - codes[distances < 0].mean(0)
+    assert boundary.direction @ between / np.linalg.norm(between) > 0.999
+    assert boundary.direction @ boundary.normal > 0
+    assert boundary.sigma == pytest.approx(distances.std(), rel=0.02)
+
+
+def test_scale_of_the_codes_does_not_matter():
+    codes, _, distances = planted(np.random.default_rng(2))
+    small = fit(codes * 0.01, distances > 0, np.random.default_rng(3))
+    large = fit(codes, distances > 0, np.random.default_rng(3))
+    assert small.normal @ large.normal > 1 - 1e-9
+    assert small.positive_distance == pytest.approx(large.positive_distance * 0.01)
+
+
+def test_the_less_confident_codes_neither_train_nor_validate():
+    rng = np.random.default_rng(4)
+    codes, normal, distances = planted(rng)
+    positive = distances > 0
+    unsure = np.zeros(len(codes), dtype=bool)
+    for side in (positive, ~positive):
+        unsure[rng.permutation(np.flatnonzero(side))[: int(0.4 * side.sum())]] = True
+    positive = positive ^ unsure  # every unsure label is wrong
+    boundary = fit(codes, positive, rng, confidence=1.0 - unsure, confident_share=0.3)
+    assert boundary.normal @ normal > 0.95
+    assert boundary.statistics["validation_accuracy"] > 0.97
+    assert boundary.statistics["remaining_accuracy"] < 0.7
+    counts = [boundary.statistics[f"{p}_num"] for p in ("train", "validation", "remaining")]
+    assert sum(counts) == len(codes)
+
+
+def test_unlabelled_codes_are_left_out():
+    rng = np.random.default_rng(5)
+    codes, _, distances = planted(rng)
+    sure = np.abs(distances) > 0.3
+    boundary = fit(codes, (distances > 0) & sure, rng, negative=(distances < 0) & sure)
+    parts = ("train", "validation", "remaining")
+    assert sum(boundary.statistics[f"{p}_num"] for p in parts) == sure.sum()
+
+
+def test_rare_value_is_found_as_well_as_the_rest():
+    rng = np.random.default_rng(6)
+    codes, _, distances = planted(rng)
+    noisy = distances + 0.5 * distances.std() * rng.standard_normal(len(codes))
+    positive = noisy > np.quantile(noisy, 0.95)
+    boundary = fit(codes, positive, rng, regularisation=0.01)
+    found = codes @ boundary.normal + boundary.intercept > 0
+    assert found[positive].mean() > 0.85
+    assert (~found[~positive]).mean() > 0.75
+
+
+def test_boundary_lies_within_the_codes_span():
+    rng = np.random.default_rng(7)
+    flat = rng.standard_normal((500, 3)) @ rng.standard_normal((3, 8))
+    whitening = fit_whitening(flat, 1e-6)
+    white = (flat - whitening.mean) @ whitening.transform
+    assert white.shape == (500, 3)
+    np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(3), atol=1e-8)
+
+
+@pytest.mark.parametrize("codes", [np.ones((5, 3)), np.full((5, 3), np.nan)])
+def test_codes_that_do_not_vary_are_refused(codes):
+    with pytest.raises(TagsError, match="finite and vary"):
+        fit_whitening(codes, 1e-6)
+
+
+def test_too_few_examples_of_a_class_are_refused():
+    rng = np.random.default_rng(8)
+    codes, _, distances = planted(rng, num=100)
+    with pytest.raises(TagsError, match="hair_color=blue must have 90 confident positive codes"):
+        fit(codes, distances > 0, rng, min_examples=90)
+    with pytest.raises(TagsError, match="negative"):
+        fit(codes, distances > 0, rng, negative=np.zeros(100, dtype=bool))
+
+
+def test_bootstrap_interval_is_that_of_the_binomial():
+    low, high = bootstrap_interval([0.8], [200], np.random.default_rng(9))
+    exact = binom.ppf([0.025, 0.975], 200, 0.8) / 200
+    np.testing.assert_allclose([low, high], exact, atol=0.0101)
+
+
+def test_same_generator_state_gives_the_same_boundary():
+    codes, _, distances = planted(np.random.default_rng(10))
+    a, b = (fit(codes, distances > 0, np.random.default_rng(11)) for _ in range(2))
+    assert (a.normal == b.normal).all()
+    assert a.statistics == b.statistics
