@@ -4,12 +4,15 @@ import io
 import warnings
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
 
 from nfe.errors import PictureError, SourceError
+
+if TYPE_CHECKING:  # torch takes seconds to load; files alone do not need it
+    import torch
 
 __all__ = [
     "decode_pixels",
@@ -25,7 +28,7 @@ __all__ = [
 MAX_PIXELS = 64_000_000
 
 
-def images_from_pixels(pixels: np.ndarray) -> torch.Tensor:
+def images_from_pixels(pixels: np.ndarray) -> "torch.Tensor":
     """Convert pixels to images.
 
     Args:
@@ -34,10 +37,12 @@ def images_from_pixels(pixels: np.ndarray) -> torch.Tensor:
     Returns:
         float32, [N, 3, H, W], in [-1, 1].
     """
+    import torch
+
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
-def pixels_from_images(images: torch.Tensor) -> np.ndarray:
+def pixels_from_images(images: "torch.Tensor") -> np.ndarray:
     """Convert images to pixels, rounding to the nearest level and clipping to the range.
 
     Args:
@@ -46,6 +51,8 @@ def pixels_from_images(images: torch.Tensor) -> np.ndarray:
     Returns:
         uint8, [N, H, W, 3], RGB.
     """
+    import torch
+
     levels = images.detach().float().add(1).mul(127.5).round().clamp(0, 255)
     return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 

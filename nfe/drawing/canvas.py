@@ -13,7 +13,7 @@ __all__ = ["Canvas", "Point", "Points", "brush_stroke", "smooth_closed"]
 
 Point = tuple[float, float]
 Points = Sequence[Point] | np.ndarray
-STEPS = 7  # straight pieces per curve between two control points
+STEPS = 5  # straight pieces per curve between two control points
 
 
 class Canvas:
@@ -195,7 +195,7 @@ def _hermite(
 
 @functools.cache
 def _circle() -> np.ndarray:
-    angles = np.arange(36) * (2 * np.pi / 36)
+    angles = np.arange(28) * (2 * np.pi / 28)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 

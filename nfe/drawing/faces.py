@@ -7,7 +7,7 @@ import numpy as np
 
 from nfe.drawing.backgrounds import draw_background
 from nfe.drawing.bodies import CLOTHES, draw_body, draw_head
-from nfe.drawing.canvas import Canvas
+from nfe.drawing.canvas import Canvas, Point
 from nfe.drawing.features import (
     draw_blush,
     draw_brows,
@@ -27,7 +27,7 @@ from nfe.drawing.palettes import (
     vary,
 )
 
-__all__ = ["FaceSpec", "draw_character", "draw_face", "random_face_spec"]
+__all__ = ["FaceSpec", "draw_character", "draw_face", "head_offset", "random_face_spec"]
 
 GLASSES_COLORS: tuple[RGB, ...] = ((56, 46, 58), (140, 44, 52), (44, 62, 112))
 FRINGE_TAGS = {"blunt": "blunt bangs", "swept": "swept bangs", "parted": "parted bangs",
@@ -83,9 +83,9 @@ class FaceSpec:
     mirrored: bool
     tilt: float
     scale: float
-    shift: tuple[float, float]
+    shift: Point
     eye_size: float
-    gaze: tuple[float, float]
+    gaze: Point
     slant: float
     brow_angle: float
     detail_seed: int
@@ -141,7 +141,7 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
     )
 
 
-def draw_face(spec: FaceSpec, resolution: int, supersampling: int = 4) -> np.ndarray:
+def draw_face(spec: FaceSpec, resolution: int, supersampling: int) -> np.ndarray:
     """Draw a face that fills a square picture, with a background.
 
     Args:
@@ -169,6 +169,12 @@ def draw_face(spec: FaceSpec, resolution: int, supersampling: int = 4) -> np.nda
     return canvas.pixels()
 
 
+def head_offset(tilt: float) -> Point:
+    """Return how far a turn by `tilt` degrees on the neck moves the middle of the head."""
+    turn = math.radians(tilt)
+    return math.sin(turn) * PIVOT, (1 - math.cos(turn)) * PIVOT
+
+
 def draw_character(bust: Canvas, spec: FaceSpec) -> Canvas:
     """Draw head, hair and shoulders.
 
@@ -181,8 +187,7 @@ def draw_character(bust: Canvas, spec: FaceSpec) -> Canvas:
         The canvas in units of the turned head; the square that frames it has its middle there.
     """
     rng = np.random.default_rng(spec.detail_seed)
-    turn = math.radians(spec.tilt)
-    head = bust.placed(math.sin(turn) * PIVOT, (1 - math.cos(turn)) * PIVOT, angle=spec.tilt)
+    head = bust.placed(*head_offset(spec.tilt), angle=spec.tilt)
     hair = head.placed(0, 0, stretch=(-1.0 if spec.mirrored else 1.0, 1.0))
     curve, edge = fringe_curve(spec.fringe, rng)
     draw_back_hair(hair, spec.hair_length, spec.hair_rgb)
@@ -191,14 +196,13 @@ def draw_character(bust: Canvas, spec: FaceSpec) -> Canvas:
     hair.fill(curve + SHADOW, (110, 30, 60), 56)
     if spec.blush:
         draw_blush(head)
-    draw_brows(head, spec.hair_rgb, spec.brow_angle, 255)
+    draw_brows(head, spec.hair_rgb, spec.brow_angle)
     draw_eyes(head, spec.eye_rgb, spec.eye_size, spec.gaze, spec.slant, spec.skin_rgb)
     draw_nose(head, spec.skin_rgb)
     draw_mouth(head, spec.smile, spec.open_mouth, spec.skin_rgb)
     if spec.ahoge:
         hair.stroke(((0.0, -0.84), (0.05, -0.96), (0.24, -0.95)), darken(spec.hair_rgb, 0.4), 0.08)
     draw_front_hair(hair, curve, edge, spec.hair_length, spec.hair_rgb, rng)
-    draw_brows(head, spec.hair_rgb, spec.brow_angle, 90)
     if spec.glasses:
         draw_glasses(head, spec.glasses_rgb)
     return head

@@ -1,6 +1,7 @@
 """Eyes, brows, mouth, nose, blush and glasses."""
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def draw_eyes(head: Canvas, color: RGB, size: float, gaze: Point, slant: float, 
         eye = head.placed(x, y, size, -side * slant, (side * radius_x, radius_y))
         eye.fill(SCLERA, WHITE)
         iris_x, iris_y = x + (gaze[0] - 0.06 * side) * radius_x, y + gaze[1] * radius_y
-        _draw_iris(head.placed(iris_x, iris_y, size, stretch=(0.156, 0.234)), color)
+        _draw_iris(head.placed(iris_x, iris_y, size, stretch=(0.162, 0.236)), color)
         eye.fill(LASHES, INK)
         eye.stroke(((0.25, 0.98), (0.62, 0.86), (0.98, 0.36)), INK, 0.13)
         eye.stroke(((-0.55, -1.2), (0.1, -1.46), (0.8, -1.2)), darken(skin, 0.42), 0.1)
@@ -74,7 +75,7 @@ def _draw_iris(iris: Canvas, color: RGB) -> None:
     """Draw an iris in its own units: rim, gradient in bands, pupil, lights."""
     iris.ellipse((0, 0), (1, 1), darken(color, 0.62))
     top, bottom = darken(color, 0.4), lighten(color, 0.36)
-    bands = _bands(min(32, max(7, round(iris.scale / 24))))
+    bands = _bands(min(32, max(6, round(iris.scale / 20))))
     for i, band in enumerate(bands):
         share = 2 * i / (len(bands) - 1)
         tone = mix(top, color, share) if share < 1 else mix(color, bottom, share - 1)
@@ -90,7 +91,7 @@ def _bands(count: int) -> list[np.ndarray]:
     """Cut a circle of radius 0.88 into slices of equal height, from the top."""
     edges = np.linspace(-0.88, 0.88, count + 1)
     slices = []
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         y = np.linspace(a, b, 4)
         x = np.sqrt(np.maximum(0.88**2 - y**2, 0))
         right, left = np.stack((x, y), axis=1), np.stack((-x, y), axis=1)
@@ -98,13 +99,11 @@ def _bands(count: int) -> list[np.ndarray]:
     return slices
 
 
-def draw_brows(head: Canvas, color: RGB, angle: float, alpha: int) -> None:
+def draw_brows(head: Canvas, color: RGB, angle: float) -> None:
     """Draw brows in the dark of the hair; a positive angle lowers their inner ends."""
     for side in (-1.0, 1.0):
         brow = head.placed(side * 0.3, -0.25, angle=side * -angle, stretch=(side, 1.0))
-        brow.stroke(
-            ((-0.15, 0.02), (-0.02, -0.035), (0.17, 0.03)), darken(color, 0.55), 0.045, alpha
-        )
+        brow.stroke(((-0.15, 0.02), (-0.02, -0.035), (0.17, 0.03)), darken(color, 0.55), 0.045)
 
 
 def draw_nose(head: Canvas, skin: RGB) -> None:
@@ -117,8 +116,8 @@ def draw_mouth(head: Canvas, smile: bool, opened: bool, skin: RGB) -> None:
     line = darken(mix(skin, (190, 60, 60), 0.35), 0.5)
     inside, tongue = (164, 44, 56), (242, 126, 130)
     if smile and opened:
-        curve = ((-0.17, 0.43), (0, 0.45), (0.17, 0.43), (0.115, 0.54), (0, 0.58), (-0.115, 0.54))
-        head.shape(curve, inside, line, 0.022, (0, 2))
+        lips = ((-0.17, 0.43), (0, 0.45), (0.17, 0.43), (0.115, 0.54), (0, 0.58), (-0.115, 0.54))
+        head.shape(lips, inside, line, 0.022, (0, 2))
         head.ellipse((0, 0.545), (0.08, 0.03), tongue)
         head.fill(((-0.135, 0.444), (0, 0.456), (0.135, 0.444), (0.1, 0.474), (-0.1, 0.474)), WHITE)
     elif smile:
@@ -129,15 +128,15 @@ def draw_mouth(head: Canvas, smile: bool, opened: bool, skin: RGB) -> None:
         head.ellipse((0, 0.485), (0.06, 0.064), inside)
         head.ellipse((0, 0.516), (0.044, 0.026), tongue)
     else:
-        head.stroke(((-0.08, 0.486), (0, 0.468), (0.08, 0.486)), line, 0.042)
+        head.stroke(((-0.075, 0.48), (0, 0.474), (0.075, 0.48)), line, 0.042)
 
 
 def draw_blush(head: Canvas) -> None:
     """Draw red cheeks, stronger towards their middles."""
     for side in (-1.0, 1.0):
-        for size in (1.0, 0.76, 0.52):
+        for size in (1.0, 0.8, 0.6, 0.4):
             radii = (0.15 * size, 0.08 * size)
-            head.ellipse((side * 0.37, 0.42), radii, (255, 80, 96), 62)
+            head.ellipse((side * 0.37, 0.42), radii, (255, 84, 100), 50)
 
 
 def draw_glasses(head: Canvas, color: RGB) -> None:
