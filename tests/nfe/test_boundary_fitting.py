@@ -37,7 +37,7 @@ def test_a_planted_hyperplane_is_recovered_with_its_intercept():
     codes, normal, distances = planted(rng)
     boundary = fit(codes, distances > 0, rng, regularisation=1000.0)
     assert boundary.normal @ normal > 0.995
-    assert np.abs(codes @ boundary.normal + boundary.intercept - distances).max() < 0.2
+    assert np.abs(codes @ boundary.normal + boundary.intercept - distances).max() < 0.3
     assert boundary.statistics["remaining_accuracy"] > 0.99
     assert np.linalg.norm(boundary.normal) == pytest.approx(1)
     assert np.linalg.norm(boundary.direction) == pytest.approx(1)
