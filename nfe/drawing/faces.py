@@ -17,6 +17,7 @@ from nfe.drawing.features import (
     draw_nose,
 )
 from nfe.drawing.hair import FRINGES, HAIR_LENGTHS, draw_back_hair, draw_front_hair, fringe_curve
+from nfe.drawing.ornaments import ORNAMENT_COLORS, ORNAMENTS, draw_ornament
 from nfe.drawing.palettes import (
     CLOTHES_COLORS,
     EYE_COLORS,
@@ -34,6 +35,12 @@ FRINGE_TAGS = {"blunt": "blunt bangs", "swept": "swept bangs", "parted": "parted
                "crossed": "hair between eyes"}  # fmt: skip
 CLOTHES_TAGS = {"sailor": "serafuku", "shirt": "shirt", "sweater": "sweater", "hoodie": "hoodie"}
 SHADOW = np.array((0.0, 0.05))  # of the fringe on the face
+ORNAMENT_TAGS = {
+    "bow": "hair bow",
+    "flower": "hair flower",
+    "clips": "hairclip",
+    "band": "hairband",
+}
 PIVOT = 0.6  # height at which the head turns on the neck
 
 
@@ -52,6 +59,7 @@ class FaceSpec:
         open_mouth: Whether the mouth is open.
         blush: Whether the cheeks are red.
         glasses: Whether glasses are worn; `glasses_rgb` is the colour of the frames.
+        ornament: One of ORNAMENTS or None; `ornament_rgb` is its colour.
         ahoge: Whether a lock of hair stands up.
         mirrored: Whether the fringe falls to the other side.
         tilt: Clockwise turn of the head, in degrees.
@@ -79,6 +87,8 @@ class FaceSpec:
     blush: bool
     glasses: bool
     glasses_rgb: RGB
+    ornament: str | None
+    ornament_rgb: RGB
     ahoge: bool
     mirrored: bool
     tilt: float
@@ -98,6 +108,7 @@ class FaceSpec:
         flags = {"smile": self.smile, "open mouth": self.open_mouth, "blush": self.blush}
         flags |= {"glasses": self.glasses, "ahoge": self.ahoge, "dark skin": self.skin == "dark"}
         tags += [tag for tag, seen in flags.items() if seen]
+        tags += [ORNAMENT_TAGS[self.ornament]] if self.ornament else []
         tags += [FRINGE_TAGS[self.fringe]] if self.fringe in FRINGE_TAGS else []
         return (*tags, CLOTHES_TAGS[self.clothes])
 
@@ -109,8 +120,8 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
         return names[rng.integers(len(names))]
 
     hair, eyes, skin = pick([*HAIR_COLORS]), pick([*EYE_COLORS]), pick([*SKIN_COLORS])
-    smile, opened, blush, glasses, ahoge, mirrored = (
-        rng.random(6) < (0.5, 0.45, 0.4, 0.25, 0.3, 0.5)
+    smile, opened, blush, glasses, adorned, ahoge, mirrored = (
+        rng.random(7) < (0.5, 0.45, 0.4, 0.25, 0.25, 0.2, 0.5)
     ).tolist()
     return FaceSpec(
         hair_color=hair,
@@ -128,6 +139,8 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
         blush=blush,
         glasses=glasses,
         glasses_rgb=GLASSES_COLORS[rng.integers(len(GLASSES_COLORS))],
+        ornament=pick([*ORNAMENTS]) if adorned else None,
+        ornament_rgb=ORNAMENT_COLORS[rng.integers(len(ORNAMENT_COLORS))],
         ahoge=ahoge,
         mirrored=mirrored,
         tilt=float(np.clip(rng.normal(0, 6), -14, 14)),
@@ -203,6 +216,8 @@ def draw_character(bust: Canvas, spec: FaceSpec) -> Canvas:
     if spec.ahoge:
         hair.stroke(((0.0, -0.84), (0.05, -0.96), (0.24, -0.95)), darken(spec.hair_rgb, 0.4), 0.08)
     draw_front_hair(hair, curve, edge, spec.hair_length, spec.hair_rgb, rng)
+    if spec.ornament:
+        draw_ornament(hair, spec.ornament, spec.ornament_rgb)
     if spec.glasses:
         draw_glasses(head, spec.glasses_rgb)
     return head

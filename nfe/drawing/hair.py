@@ -115,7 +115,7 @@ def draw_front_hair(
         color: The lit colour.
         rng: Source of small differences in the light.
     """
-    line, shade = darken(color, 0.55), darken(color, 0.24)
+    line, shade, strand = (darken(color, share) for share in (0.55, 0.24, 0.45))
     _draw_side_locks(head, length, color)
     head.fill(curve, color)
     head.fill(CROWN_SHADE, shade, 90)
@@ -127,8 +127,8 @@ def draw_front_hair(
         )
     _draw_light(head, color, rng)
     for x, y in valleys.tolist():
-        top = max(y - 0.22, -0.86)
-        head.stroke([(x, y), (x * 0.9, (y + top) / 2), (x * 0.72, top)], line, 0.026)
+        top = max(y - 0.3, -0.86)
+        head.stroke([(x, y), (x * 0.9, (y + top) / 2), (x * 0.7, top)], strand, 0.026)
     head.outline(np.concatenate((curve, curve[:2])), line, LINE)
 
 
@@ -156,6 +156,8 @@ def _draw_side_locks(head: Canvas, length: str, color: RGB) -> None:
         half.shape(lock, color, line, LINE, (0, tip, len(lock) - 1))
         x, y = lock[tip]
         half.stroke(((0.62, -0.1), (0.65, y * 0.5), (x - 0.01, y - 0.05)), shade, 0.05)
+        if length == "long":
+            half.stroke(((0.71, 0.2), (0.755, 0.6), (0.79, 1.1)), lighten(color, 0.25), 0.04)
 
 
 def _draw_light(head: Canvas, color: RGB, rng: np.random.Generator) -> None:
