@@ -1,0 +1,1 @@
+"""Pictures to codes: encoders, their training, and optimisation of codes."""

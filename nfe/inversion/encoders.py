@@ -1,0 +1,99 @@
+"""The residual encoder: images -> w_plus."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["Encoder"]
+
+HEAD_CHANNELS = 64
+SIDE_OF_HEAD = 4
+
+
+class ResidualBlock(nn.Module):
+    """Halves the side: two 3 x 3 convolutions with batch normalisation, beside a 1 x 1 shortcut."""
+
+    def __init__(self, num_in: int, num_out: int) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(num_in, num_in, 3, padding=1, bias=False)
+        self.norm0 = nn.BatchNorm2d(num_in)
+        self.conv1 = nn.Conv2d(num_in, num_out, 3, padding=1, stride=2, bias=False)
+        self.norm1 = nn.BatchNorm2d(num_out)
+        self.shortcut = nn.Conv2d(num_in, num_out, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, num_in, H, W] to [N, num_out, H / 2, W / 2]."""
+        y = F.leaky_relu(self.norm0(self.conv0(x)), 0.2)
+        y = self.norm1(self.conv1(y))
+        return F.leaky_relu(y + self.shortcut(F.avg_pool2d(x, 2)), 0.2)
+
+
+class Encoder(nn.Module):
+    """One w per layer of the generator, as a change of the mean code.
+
+    w_plus = w_avg + w_scale * network(images). The last layer starts at zero, so that an
+    untrained encoder answers w_avg; the network's output is in standard deviations of w, so that
+    one learning rate fits every generator.
+
+    Args:
+        resolution: Side of the images, a power of two of at least 8.
+        channel_base: Width times side of the layers, up to `channel_max`.
+        channel_max: Largest width.
+        num_ws: Codes per image.
+        w_dim: Length of w.
+
+    Raises:
+        ValueError: If `resolution` is no power of two of at least 8.
+
+    Source: Zhu et al. 2020 (IDInvert): a residual encoder whose batch normalisation keeps
+        inversions regular. We differ: 2 x 2 pixels enter as 12 channels, which spares the costly
+        full-resolution layers, and the output is relative to the mean code.
+    """
+
+    w_avg: Tensor
+    w_scale: Tensor
+
+    def __init__(
+        self, resolution: int, channel_base: int, channel_max: int, num_ws: int, w_dim: int
+    ) -> None:
+        super().__init__()
+        if resolution < 8 or resolution & (resolution - 1):
+            raise ValueError(f"resolution must be a power of two of at least 8, got {resolution}")
+        self.config = {
+            "resolution": resolution,
+            "channel_base": channel_base,
+            "channel_max": channel_max,
+            "num_ws": num_ws,
+            "w_dim": w_dim,
+        }
+        self.num_ws, self.w_dim = num_ws, w_dim
+        sides = [2**i for i in range(int(math.log2(resolution)) - 1, 1, -1)]
+        widths = [min(channel_base // side, channel_max) for side in sides]
+        self.stem = nn.Conv2d(12, widths[0], 3, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(a, b) for a, b in pairwise(widths))
+        self.head = nn.Conv2d(widths[-1], HEAD_CHANNELS, 1, bias=False)
+        self.norm = nn.BatchNorm2d(HEAD_CHANNELS)
+        self.output = nn.Linear(HEAD_CHANNELS * SIDE_OF_HEAD**2, num_ws * w_dim)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+        self.register_buffer("w_scale", torch.ones(w_dim))
+
+    @torch.no_grad()
+    def centre_on(self, w: Tensor) -> None:
+        """Take the mean and the mean deviation of sampled codes [N, w_dim] as centre and unit."""
+        self.w_avg.copy_(w.mean(dim=0))
+        self.w_scale.fill_(w.std(dim=0).square().mean().sqrt())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [N, 3, resolution, resolution] to w_plus [N, num_ws, w_dim]."""
+        x = F.pixel_unshuffle(images, 2).contiguous(memory_format=torch.channels_last)
+        x = F.leaky_relu(self.stem(x), 0.2)
+        for block in self.blocks:
+            x = block(x)
+        x = F.leaky_relu(self.norm(self.head(x)), 0.2)
+        changes = self.output(x.flatten(1)).view(-1, self.num_ws, self.w_dim)
+        return self.w_avg + self.w_scale * changes

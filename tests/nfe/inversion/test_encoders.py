@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from nfe.gan.networks import Generator
+from nfe.inversion.encoders import Encoder
+
+
+def test_untrained_encoder_answers_the_mean_code(encoder: Encoder, generator: Generator) -> None:
+    w = generator.mapping(torch.randn(500, 16))
+    encoder.centre_on(w)
+    w_plus = encoder(torch.randn(4, 3, 16, 16))
+    assert w_plus.shape == (4, 6, 16)
+    torch.testing.assert_close(w_plus, w.mean(dim=0).expand(4, 6, 16))
+
+
+def test_scale_is_the_mean_deviation_of_the_codes(encoder: Encoder) -> None:
+    w = torch.randn(20_000, 16, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    encoder.centre_on(w)
+    torch.testing.assert_close(encoder.w_scale, torch.full((16,), 3.0), rtol=0.02, atol=0)
+
+
+def test_output_is_in_units_of_the_scale(encoder: Encoder) -> None:
+    torch.nn.init.normal_(encoder.output.weight)
+    encoder.eval()
+    images = torch.randn(2, 3, 16, 16)
+    before = encoder(images)
+    encoder.w_scale.fill_(2.0)
+    encoder.w_avg.fill_(5.0)
+    torch.testing.assert_close(encoder(images), 5 + 2 * before)
+
+
+def test_an_image_does_not_depend_on_its_batch_in_evaluation_mode(encoder: Encoder) -> None:
+    torch.nn.init.normal_(encoder.output.weight)
+    encoder.eval()
+    images = torch.randn(8, 3, 16, 16)
+    alone = torch.cat([encoder(image[None]) for image in images])
+    torch.testing.assert_close(encoder(images), alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("resolution", [8, 16, 64, 128])
+def test_every_resolution_gives_codes(resolution: int) -> None:
+    encoder = Encoder(resolution, channel_base=64, channel_max=16, num_ws=4, w_dim=8)
+    assert encoder(torch.zeros(2, 3, resolution, resolution)).shape == (2, 4, 8)
+
+
+@pytest.mark.parametrize("resolution", [4, 48])
+def test_other_resolutions_are_refused(resolution: int) -> None:
+    with pytest.raises(ValueError, match="resolution must be a power of two"):
+        Encoder(resolution, channel_base=64, channel_max=16, num_ws=4, w_dim=8)

@@ -1,0 +1,139 @@
+import pytest
+import torch
+from torch import Tensor
+
+from nfe.gan.networks import Generator
+from nfe.inversion.encoders import Encoder
+from nfe.inversion.losses import code_distance, pixel_distance
+from nfe.inversion.optimise import image2stylegan, refine
+
+from .conftest import toy_features
+
+
+def quiet(done: int, total: int, note: str) -> None:
+    """Show no progress."""
+
+
+def run(
+    generator: Generator,
+    images: Tensor,
+    start: Tensor,
+    encoder: Encoder | None = None,
+    domain_weight: float = 0.0,
+    num_steps: int = 40,
+    batch_size: int = 8,
+) -> Tensor:
+    return refine(
+        images,
+        start,
+        generator,
+        encoder,
+        toy_features,
+        num_steps=num_steps,
+        learning_rate=0.05,
+        pixel_weight=1.0,
+        perceptual_weight=0.5,
+        domain_weight=domain_weight,
+        batch_size=batch_size,
+        bf16=False,
+        on_progress=quiet,
+    )
+
+
+@pytest.fixture
+def start(generator: Generator) -> Tensor:
+    w = generator.mapping(torch.randn(5, 16, generator=torch.Generator().manual_seed(1)))
+    return generator.broadcast(w)
+
+
+@pytest.fixture
+def images(generator: Generator) -> Tensor:
+    z = torch.randn(5, 16, generator=torch.Generator().manual_seed(2))
+    return generator(z)
+
+
+@pytest.fixture
+def judge(encoder: Encoder, generator: Generator) -> Encoder:
+    encoder.centre_on(generator.mapping(torch.randn(1000, 16)))
+    torch.nn.init.normal_(encoder.output.weight, std=0.05)
+    return encoder.eval()
+
+
+def test_generated_images_are_found_again(
+    generator: Generator, images: Tensor, start: Tensor
+) -> None:
+    before = pixel_distance(generator.synthesis(start), images)
+    result = run(generator, images, start, num_steps=300)
+    after = pixel_distance(generator.synthesis(result), images)
+    assert (after < 0.1 * before).all()
+
+
+def test_the_start_is_left_as_it_was(generator: Generator, images: Tensor, start: Tensor) -> None:
+    copy = start.clone()
+    run(generator, images, start, num_steps=2)
+    assert torch.equal(start, copy)
+
+
+def test_no_step_changes_nothing(generator: Generator, images: Tensor, start: Tensor) -> None:
+    assert torch.equal(run(generator, images, start, num_steps=0), start)
+
+
+@pytest.mark.parametrize("domain_weight", [0.0, 1.0])
+def test_images_do_not_depend_on_their_batch(
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor, domain_weight: float
+) -> None:
+    together = run(generator, images, start, judge, domain_weight)
+    alone = run(generator, images, start, judge, domain_weight, batch_size=1)
+    pairs = run(generator, images, start, judge, domain_weight, batch_size=2)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(together, pairs, rtol=0, atol=1e-4)
+
+
+def test_the_domain_term_keeps_codes_near_the_answer_of_the_encoder(
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
+) -> None:
+    def departure(w_plus: Tensor) -> Tensor:
+        with torch.no_grad():
+            return code_distance(w_plus, judge(generator.synthesis(w_plus)), judge.w_scale)
+
+    free = run(generator, images, start)
+    kept = run(generator, images, start, judge, domain_weight=5.0)
+    assert (departure(kept) < 0.5 * departure(free)).all()
+
+
+def test_an_encoder_that_mixes_a_batch_is_refused(
+    generator: Generator, encoder: Encoder, images: Tensor, start: Tensor
+) -> None:
+    for wrong in (encoder.train(), None):
+        with pytest.raises(ValueError, match="evaluation mode"):
+            run(generator, images, start, wrong, domain_weight=1.0)
+
+
+def test_image2stylegan_is_refinement_from_the_mean_code(
+    generator: Generator, images: Tensor
+) -> None:
+    codes = image2stylegan(images, generator, toy_features, 40, 0.05, 1.0, 0.5, 8, False, quiet)
+    mean = generator.broadcast(generator.w_avg.expand(5, -1))
+    assert torch.equal(codes, run(generator, images, mean))
+
+
+def test_progress_counts_images_times_steps(
+    generator: Generator, images: Tensor, start: Tensor
+) -> None:
+    seen = []
+    refine(
+        images,
+        start,
+        generator,
+        None,
+        toy_features,
+        num_steps=2,
+        learning_rate=0.05,
+        pixel_weight=1.0,
+        perceptual_weight=0.0,
+        domain_weight=0.0,
+        batch_size=3,
+        bf16=False,
+        on_progress=lambda done, total, note: seen.append((done, total)),
+    )
+    assert seen == [(3, 10), (6, 10), (8, 10), (10, 10)]
