@@ -1,0 +1,29 @@
+"""Losses against closed forms."""
+
+import math
+
+import torch
+
+from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
+
+
+def test_undecided_logits_cost_log_two() -> None:
+    zero = torch.zeros(5)
+    assert math.isclose(generator_loss(zero).item(), math.log(2), rel_tol=1e-6)
+    assert math.isclose(discriminator_loss(zero, zero).item(), 2 * math.log(2), rel_tol=1e-6)
+
+
+def test_losses_are_the_logarithms_of_probabilities() -> None:
+    real, fake = torch.randn(6), torch.randn(6)
+    expected = -real.sigmoid().log().mean() - (1 - fake.sigmoid()).log().mean()
+    torch.testing.assert_close(discriminator_loss(real, fake), expected)
+    torch.testing.assert_close(generator_loss(fake), -fake.sigmoid().log().mean())
+
+
+def test_r1_of_a_linear_discriminator_is_its_squared_norm() -> None:
+    weight = torch.randn(3, 4, 4, requires_grad=True)
+    images = torch.randn(5, 3, 4, 4, requires_grad=True)
+    penalty = r1_penalty((images * weight).sum(dim=(1, 2, 3)), images)
+    torch.testing.assert_close(penalty, weight.square().sum())
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(gradient, 2 * weight)

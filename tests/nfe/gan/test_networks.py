@@ -1,0 +1,66 @@
+"""Shapes, growth and errors of the networks."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from nfe.gan.networks import Discriminator, Generator, num_channels
+
+Networks = Callable[[], tuple[Generator, Discriminator]]
+
+
+def test_a_code_is_an_image_of_the_resolution(generator: Generator) -> None:
+    z = torch.randn(3, 8)
+    assert generator.num_ws == 6
+    assert generator(z).shape == (3, 3, 16, 16)
+    assert torch.equal(generator(z), generator(z))
+
+
+def test_a_smaller_side_uses_only_the_first_layers(generator: Generator) -> None:
+    w_plus = torch.randn(2, 6, 8)
+    small = generator.synthesis(w_plus, 8)
+    assert small.shape == (2, 3, 8, 8)
+    changed = w_plus.clone()
+    changed[:, 4:] += 1  # layers of 16 pixels, and no earlier
+    assert torch.equal(generator.synthesis(changed, 8), small)
+    assert not torch.allclose(generator.synthesis(changed), generator.synthesis(w_plus))
+
+
+def test_a_new_side_begins_as_the_enlarged_smaller_one(make_networks: Networks) -> None:
+    generator, _ = make_networks()
+    torch.nn.init.zeros_(generator.synthesis.to_rgb[-1].weight)
+    w_plus = torch.randn(2, 6, 8)
+    small = torch.nn.functional.interpolate(
+        generator.synthesis(w_plus, 8), scale_factor=2, mode="bilinear"
+    )
+    torch.testing.assert_close(generator.synthesis(w_plus), small)
+
+
+def test_truncation_pulls_towards_the_mean(generator: Generator) -> None:
+    generator.w_avg.fill_(2.0)
+    w = torch.randn(4, 8)
+    assert torch.equal(generator.truncate(w, 0.0), torch.full((4, 8), 2.0))
+    torch.testing.assert_close(generator.truncate(w, 0.5), (w + 2) / 2)
+
+
+def test_broadcast_repeats_the_code_for_every_layer(generator: Generator) -> None:
+    w = torch.randn(2, 8)
+    assert generator.broadcast(w).shape == (2, 6, 8)
+    assert torch.equal(generator.broadcast(w)[:, 3], w)
+
+
+def test_discriminator_takes_both_sides(make_networks: Networks) -> None:
+    _, discriminator = make_networks()
+    for side in (8, 16):
+        assert discriminator(torch.randn(4, 3, side, side)).shape == (4,)
+
+
+@pytest.mark.parametrize("resolution", [4, 24, 0])
+def test_resolution_must_be_a_power_of_two(resolution: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        Discriminator(resolution=resolution, channel_base=64, channel_max=8)
+
+
+def test_width_falls_with_the_side() -> None:
+    assert [num_channels(side, 1024, 64) for side in (4, 16, 32, 64)] == [64, 64, 32, 16]
