@@ -61,6 +61,11 @@ class Boundary:
         """The boundary as a user says it: `hair_color=blue`."""
         return f"{self.attribute}={self.value}"
 
+    @property
+    def pull(self) -> np.ndarray:
+        """Covariance @ normal, [D]: the direction at the length that gives `sigma` squared."""
+        return self.direction * (self.sigma**2 / (self.direction @ self.normal))
+
 
 def measure_distances(codes: np.ndarray, boundaries: Sequence[Boundary]) -> np.ndarray:
     """Signed distance of each code ([N, D]) from each of B boundaries, [N, B]."""

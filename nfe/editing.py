@@ -106,11 +106,11 @@ def shortest_shifts(
         manipulation of Shen et al. 2020 (InterFaceGAN).
     """
     free = [*targets, *rivals]
-    pulls = _pulls(free)  # C N, [D, T + R]
+    pulls = np.stack([b.pull for b in free], axis=1)  # C N, [D, T + R]
     gram = np.stack([b.normal for b in free]) @ pulls
     own = gram.diagonal().copy()
     if kept:
-        kept_pulls = _pulls(kept)
+        kept_pulls = np.stack([b.pull for b in kept], axis=1)
         cross = np.stack([b.normal for b in kept]) @ pulls
         inner = np.stack([b.normal for b in kept]) @ kept_pulls
         removal = np.linalg.pinv((inner + inner.T) / 2, rcond=1e-9, hermitian=True) @ cross
@@ -213,13 +213,6 @@ def _check_layers(layers: tuple[int, int] | None, num_ws: int) -> tuple[int, int
             f"layers must be a range within 0 to {num_ws}, got {first} to {last}; choose another"
         )
     return first, last
-
-
-def _pulls(boundaries: Sequence[Boundary]) -> np.ndarray:
-    """Covariance @ normal of each boundary, [D, B]: its direction at the length it had."""
-    return np.stack(
-        [b.direction * (b.sigma**2 / (b.direction @ b.normal)) for b in boundaries], axis=1
-    )
 
 
 def _hildreth(gram: np.ndarray, needed: np.ndarray, movable: np.ndarray) -> np.ndarray:
