@@ -16,15 +16,13 @@ BACKGROUNDS = {
 
 def draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
     """Fill the whole picture with a pale gradient and a pattern of one kind."""
-    kind = [*BACKGROUNDS][np.searchsorted(np.cumsum([*BACKGROUNDS.values()]), rng.random() * 0.999)]
+    kind = str(rng.choice([*BACKGROUNDS], p=[*BACKGROUNDS.values()]))
     top = pastel(rng)
     bottom = pastel(rng)
     width, height = canvas.image.size
     ramp = np.linspace(0, 1, height)[:, None]
     column = (np.array(top) * (1 - ramp) + np.array(bottom) * ramp).round().astype(np.uint8)
-    canvas.image.paste(
-        Image.fromarray(column[:, None]).resize((width, height), Image.Resampling.NEAREST), (0, 0)
-    )
+    canvas.image.paste(Image.fromarray(np.repeat(column[:, None], width, axis=1)))
     pale = lighten(top, 0.5)
     side = min(width, height) / canvas.supersampling
     size = (width / canvas.supersampling, height / canvas.supersampling)

@@ -131,16 +131,16 @@ def brush_stroke(points: Points, width: float) -> np.ndarray:
     """Return the outline of a brush stroke along an open Catmull-Rom curve through points.
 
     Args:
-        points: Control points, [N, 2].
+        points: Control points, [..., N, 2].
         width: Width in the middle; both ends are pointed.
 
     Returns:
-        Points of a closed polygon, [2 * ((N - 1) * STEPS + 1), 2].
+        Points of a closed polygon, [..., 2 * ((N - 1) * STEPS + 1), 2].
     """
     if isinstance(points, tuple):
         return _remembered_brush(points, width)
-    curve = _open_weights(len(points)) @ np.asarray(points, dtype=np.float64)
-    return _brush(curve, width)
+    control = np.asarray(points, dtype=np.float64)
+    return _brush(_open_weights(control.shape[-2]) @ control, width)
 
 
 # Shapes that never change are written as tuples; their curves are computed once.
@@ -205,11 +205,12 @@ def _taper(count: int) -> np.ndarray:
 
 
 def _brush(curve: np.ndarray, width: float) -> np.ndarray:
-    """Outline of a stroke along a curve: offset by the normal on both sides."""
+    """Outline of a stroke along a curve, [..., P, 2]: offset by the normal on both sides."""
     tangent = np.empty_like(curve)
-    tangent[1:-1] = curve[2:] - curve[:-2]
-    tangent[0], tangent[-1] = curve[1] - curve[0], curve[-1] - curve[-2]
-    length = np.sqrt((tangent**2).sum(axis=1, keepdims=True))
-    normal = tangent[:, ::-1] * np.array([-1.0, 1.0]) / np.maximum(length, 1e-9)
-    offset = normal * (_taper(len(curve)) * width)
-    return np.concatenate([curve + offset, (curve - offset)[::-1]])
+    tangent[..., 1:-1, :] = curve[..., 2:, :] - curve[..., :-2, :]
+    tangent[..., 0, :] = curve[..., 1, :] - curve[..., 0, :]
+    tangent[..., -1, :] = curve[..., -1, :] - curve[..., -2, :]
+    length = np.sqrt((tangent**2).sum(axis=-1, keepdims=True))
+    normal = tangent[..., ::-1] * np.array((-1.0, 1.0)) / np.maximum(length, 1e-9)
+    offset = normal * (_taper(curve.shape[-2]) * width)
+    return np.concatenate((curve + offset, (curve - offset)[..., ::-1, :]), axis=-2)

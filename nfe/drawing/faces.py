@@ -34,6 +34,7 @@ GLASSES_COLORS: tuple[RGB, ...] = ((56, 46, 58), (140, 44, 52), (44, 62, 112))
 FRINGE_TAGS = {"blunt": "blunt bangs", "swept": "swept bangs", "parted": "parted bangs",
                "crossed": "hair between eyes"}  # fmt: skip
 CLOTHES_TAGS = {"sailor": "serafuku", "shirt": "shirt", "sweater": "sweater", "hoodie": "hoodie"}
+SKIN_SHARES = {"pale": 0.24, "fair": 0.26, "light": 0.24, "tan": 0.15, "dark": 0.11}
 SHADOW = np.array((0.0, 0.05))  # of the fringe on the face
 ORNAMENT_TAGS = {
     "bow": "hair bow",
@@ -119,7 +120,8 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
     def pick(names: list[str]) -> str:
         return names[rng.integers(len(names))]
 
-    hair, eyes, skin = pick([*HAIR_COLORS]), pick([*EYE_COLORS]), pick([*SKIN_COLORS])
+    hair, eyes = pick([*HAIR_COLORS]), pick([*EYE_COLORS])
+    skin = str(rng.choice([*SKIN_SHARES], p=[*SKIN_SHARES.values()]))
     smile, opened, blush, glasses, adorned, ahoge, mirrored = (
         rng.random(7) < (0.5, 0.45, 0.4, 0.25, 0.25, 0.2, 0.5)
     ).tolist()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nfe.drawing.canvas import Canvas, Point, smooth_closed
+from nfe.drawing.canvas import Canvas, Point, brush_stroke, smooth_closed
 from nfe.drawing.palettes import RGB, darken, lighten
 
 __all__ = ["FRINGES", "HAIR_LENGTHS", "draw_back_hair", "draw_front_hair", "fringe_curve"]
@@ -126,12 +126,14 @@ def draw_front_hair(
             (valley, (valley + tip) / 2 + SAG, tip, (0.35 * valley + 0.65 * tip) - LEAN), shade
         )
     _draw_light(head, color, rng)
-    for x, y in valleys.tolist():
-        top = max(y - 0.3, -0.86)
-        head.stroke([(x, y), (x * 0.9, (y + top) / 2), (x * 0.7, top)], strand, 0.026)
+    tops = np.stack((valleys[:, 0] * 0.7, np.maximum(valleys[:, 1] - 0.3, -0.86)), axis=1)
+    middles = (valleys + tops) / 2 + valleys * BEND
+    for stroke in brush_stroke(np.stack((valleys, middles, tops), axis=1), 0.026):
+        head.fill(stroke, strand)
     head.outline(np.concatenate((curve, curve[:2])), line, LINE)
 
 
+BEND = np.array((0.05, 0.0))
 SAG = np.array((0.0, 0.03))
 LEAN = np.array((0.03, 0.05))
 CROWN_SHADE = smooth_closed(
