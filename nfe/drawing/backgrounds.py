@@ -1,5 +1,7 @@
 """Backgrounds: a gradient and some quiet shapes."""
 
+import colorsys
+
 import numpy as np
 from PIL import Image
 
@@ -20,8 +22,8 @@ def draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
     top = pastel(rng)
     bottom = pastel(rng)
     width, height = canvas.image.size
-    ramp = np.linspace(0, 1, height)[:, None]
-    column = (np.array(top) * (1 - ramp) + np.array(bottom) * ramp).round().astype(np.uint8)
+    step = (np.array(bottom) - top) / height
+    column = (np.arange(height)[:, None] * step + (np.array(top) + 0.5)).astype(np.uint8)
     canvas.image.paste(Image.fromarray(np.repeat(column[:, None], width, axis=1)))
     pale = lighten(top, 0.5)
     side = min(width, height) / canvas.supersampling
@@ -41,11 +43,10 @@ def draw_background(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def pastel(rng: np.random.Generator) -> RGB:
     """Return a random pale colour."""
-    strength = rng.uniform(0.35, 0.85)
-    hue = rng.uniform(0, 6)
-    wheel = np.clip(np.abs((hue + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
-    r, g, b = (round(v) for v in (250 - 92 * strength * (1 - wheel)).tolist())
-    return r, g, b
+    hue, strength = rng.random(2).tolist()
+    saturated = colorsys.hsv_to_rgb(hue, 0.13 + 0.18 * strength, 250 / 255)
+    red, green, blue = (round(255 * level) for level in saturated)
+    return red, green, blue
 
 
 def _draw_stripes(

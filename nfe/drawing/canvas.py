@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -69,8 +70,8 @@ class Canvas:
     def _place(self, a: float, b: float, c: float, d: float, e: float, f: float) -> None:
         """Set the map from local units to large pixels: X = a x + c y + e, Y = b x + d y + f."""
         self._affine = (a, b, c, d, e, f)
-        self._matrix = np.array(((a, b), (c, d)))
-        self._origin = np.array((e, f))
+        self._matrix = np.array(((a, b), (c, d)), np.float32)
+        self._origin = np.array((e, f), np.float32)
 
     def to_picture(self, point: Point) -> Point:
         """Return where a local point lies in the finished picture, in pixels."""
@@ -80,13 +81,13 @@ class Canvas:
     def fill(self, points: Points, color: RGB, alpha: int = 255) -> None:
         """Fill a polygon; `alpha` of 255 is solid."""
         if alpha == 255:
-            self._solid.polygon(self._flat(points), color)
+            self._solid.polygon(self._large(points), color)
         else:
-            self._veil.polygon(self._flat(points), (*color, alpha))
+            self._veil.polygon(self._large(points), (*color, alpha))
 
     def outline(self, points: Points, color: RGB, width: float) -> None:
         """Draw a line through points, `width` in local units."""
-        self._solid.line(self._flat(points), color, max(1, round(width * self.scale)))
+        self._solid.line(self._large(points), color, max(1, round(width * self.scale)))
 
     def shape(
         self, points: Points, color: RGB, line: RGB, width: float, corners: tuple[int, ...] = ()
@@ -108,8 +109,11 @@ class Canvas:
         """Return the finished picture, averaged down, uint8, [H, W, 3]."""
         return np.array(self.image.reduce(self.supersampling))
 
-    def _flat(self, points: Points) -> list[float]:
-        return (np.asarray(points) @ self._matrix + self._origin).ravel().tolist()
+    def _large(self, points: Points) -> Any:
+        """Return points in large pixels; Pillow takes float32 pairs as they lie in memory."""
+        large = np.asarray(points, np.float32) @ self._matrix
+        large += self._origin
+        return large
 
 
 def smooth_closed(points: Points, corners: tuple[int, ...] = ()) -> np.ndarray:
@@ -124,7 +128,7 @@ def smooth_closed(points: Points, corners: tuple[int, ...] = ()) -> np.ndarray:
     """
     if isinstance(points, tuple):
         return _remembered_closed(points, corners)
-    return _closed_weights(len(points), corners) @ np.asarray(points, dtype=np.float64)
+    return _closed_weights(len(points), corners) @ np.asarray(points, dtype=np.float32)
 
 
 def brush_stroke(points: Points, width: float) -> np.ndarray:
@@ -139,7 +143,7 @@ def brush_stroke(points: Points, width: float) -> np.ndarray:
     """
     if isinstance(points, tuple):
         return _remembered_brush(points, width)
-    control = np.asarray(points, dtype=np.float64)
+    control = np.asarray(points, dtype=np.float32)
     return _brush(_open_weights(control.shape[-2]) @ control, width)
 
 
@@ -156,7 +160,7 @@ def _remembered_brush(points: tuple[Point, ...], width: float) -> np.ndarray:
 
 @functools.lru_cache(maxsize=512)
 def _ellipse(center: Point, radii: Point) -> np.ndarray:
-    return _circle() * np.array(radii) + np.array(center)
+    return _circle() * np.array(radii, np.float32) + np.array(center, np.float32)
 
 
 @functools.cache
@@ -169,7 +173,7 @@ def _closed_weights(count: int, corners: tuple[int, ...]) -> np.ndarray:
         before = identity[i if i in corners else i - 1]
         after = identity[j if j in corners else (j + 1) % count]
         blocks.append(_hermite(t, before, identity[i], identity[j], after))
-    return np.concatenate(blocks)
+    return np.concatenate(blocks).astype(np.float32)
 
 
 @functools.cache
@@ -181,7 +185,7 @@ def _open_weights(count: int) -> np.ndarray:
         t = np.arange(STEPS + last)[:, None] / STEPS
         before, after = identity[max(i - 1, 0)], identity[min(i + 2, count - 1)]
         blocks.append(_hermite(t, before, identity[i], identity[i + 1], after))
-    return np.concatenate(blocks)
+    return np.concatenate(blocks).astype(np.float32)
 
 
 def _hermite(
@@ -196,12 +200,12 @@ def _hermite(
 @functools.cache
 def _circle() -> np.ndarray:
     angles = np.arange(28) * (2 * np.pi / 28)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
 
 
 @functools.cache
 def _taper(count: int) -> np.ndarray:
-    return (np.sin(np.linspace(0, np.pi, count)) ** 0.7 / 2)[:, None]
+    return (np.sin(np.linspace(0, np.pi, count)).clip(0) ** 0.7 / 2)[:, None].astype(np.float32)
 
 
 def _brush(curve: np.ndarray, width: float) -> np.ndarray:
@@ -211,6 +215,6 @@ def _brush(curve: np.ndarray, width: float) -> np.ndarray:
     tangent[..., 0, :] = curve[..., 1, :] - curve[..., 0, :]
     tangent[..., -1, :] = curve[..., -1, :] - curve[..., -2, :]
     length = np.sqrt((tangent**2).sum(axis=-1, keepdims=True))
-    normal = tangent[..., ::-1] * np.array((-1.0, 1.0)) / np.maximum(length, 1e-9)
+    normal = tangent[..., ::-1] * np.array((-1.0, 1.0), np.float32) / np.maximum(length, 1e-9)
     offset = normal * (_taper(curve.shape[-2]) * width)
     return np.concatenate((curve + offset, (curve - offset)[..., ::-1, :]), axis=-2)

@@ -95,7 +95,7 @@ def _bands(count: int) -> list[np.ndarray]:
         y = np.linspace(a, b, 4)
         x = np.sqrt(np.maximum(0.88**2 - y**2, 0))
         right, left = np.stack((x, y), axis=1), np.stack((-x, y), axis=1)
-        slices.append(np.concatenate((right, left[::-1])))
+        slices.append(np.concatenate((right, left[::-1])).astype(np.float32))
     return slices
 
 

@@ -70,6 +70,19 @@ SIDE_LOCKS: dict[str, tuple[Point, ...]] = {
 }  # fmt: skip
 TIPS = {"short": 2, "medium": 2, "long": 3}
 
+# A lock's edge hangs by SAG, its shade leans by LEAN, its strand bends by BEND.
+SAG, LEAN, BEND = np.array((0.0, 0.03)), np.array((0.03, 0.05)), np.array((0.05, 0.0))
+CROWN_SHADE = smooth_closed(
+    [(0.71, -0.2), (0.65, -0.53), (0.4, -0.8), (0.2, -0.86), (0.44, -0.62), (0.56, -0.3),
+     (0.6, 0.0)],
+    (0, 3, 6),
+)  # fmt: skip
+# The band of light: an arc, and teeth below it that fade towards its ends.
+LIGHT_X = np.linspace(-0.52, 0.46, 15)
+LIGHT_ARC = np.stack((LIGHT_X, -0.66 + 0.62 * LIGHT_X**2), axis=1)
+TEETH = np.where(np.arange(15) % 2, 0.115, 0.05)
+TEETH_FADE = (1 - (np.abs(LIGHT_X + 0.03) / 0.5) ** 3).clip(0)
+
 
 def draw_back_hair(head: Canvas, length: str, color: RGB) -> None:
     """Draw the hair behind head and shoulders, in the shade of `color`."""
@@ -122,32 +135,14 @@ def draw_front_hair(
     # Each lock has a shaded right side and a strand that runs up to the crown.
     valleys, tips = edge[1::2], edge[2:-1:2]
     for valley, tip in zip(valleys[:-1], tips, strict=True):
-        head.fill(
-            (valley, (valley + tip) / 2 + SAG, tip, (0.35 * valley + 0.65 * tip) - LEAN), shade
-        )
+        inner = 0.35 * valley + 0.65 * tip - LEAN
+        head.fill(np.stack((valley, (valley + tip) / 2 + SAG, tip, inner)), shade)
     _draw_light(head, color, rng)
     tops = np.stack((valleys[:, 0] * 0.7, np.maximum(valleys[:, 1] - 0.3, -0.86)), axis=1)
     middles = (valleys + tops) / 2 + valleys * BEND
     for stroke in brush_stroke(np.stack((valleys, middles, tops), axis=1), 0.026):
         head.fill(stroke, strand)
     head.outline(np.concatenate((curve, curve[:2])), line, LINE)
-
-
-BEND = np.array((0.05, 0.0))
-SAG = np.array((0.0, 0.03))
-LEAN = np.array((0.03, 0.05))
-CROWN_SHADE = smooth_closed(
-    (
-        (0.71, -0.2),
-        (0.65, -0.53),
-        (0.4, -0.8),
-        (0.2, -0.86),
-        (0.44, -0.62),
-        (0.56, -0.3),
-        (0.6, 0.0),
-    ),
-    (0, 3, 6),
-)
 
 
 def _draw_side_locks(head: Canvas, length: str, color: RGB) -> None:
@@ -164,10 +159,7 @@ def _draw_side_locks(head: Canvas, length: str, color: RGB) -> None:
 
 def _draw_light(head: Canvas, color: RGB, rng: np.random.Generator) -> None:
     """Draw the band of light around the crown: an arc above, teeth below."""
-    x = np.linspace(-0.52, 0.46, 15)
-    arc = -0.66 + 0.62 * x**2
-    teeth = np.where(np.arange(15) % 2, 0.115, 0.05) + rng.uniform(0, 0.035, 15)
-    teeth *= 1 - (np.abs(x + 0.03) / 0.5) ** 3
-    top = np.stack((x, arc), axis=1)
-    bottom = np.stack((x, arc + teeth.clip(0)), axis=1)[::-1]
-    head.fill(np.concatenate((top, bottom)), lighten(color, 0.45))
+    teeth = (TEETH + rng.uniform(0, 0.035, TEETH.shape)) * TEETH_FADE
+    bottom = LIGHT_ARC.copy()
+    bottom[:, 1] += teeth
+    head.fill(np.concatenate((LIGHT_ARC, bottom[::-1])), lighten(color, 0.45))

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from nfe.drawing.canvas import STEPS, Canvas, brush_stroke, smooth_closed
 from nfe.drawing.palettes import (
@@ -50,22 +51,30 @@ def test_translucent_fill_blends():
     assert canvas.pixels()[2, 2].tolist() == pytest.approx([160, 80, 40], abs=1)
 
 
+def test_float32_points_are_drawn_as_pillow_draws_numbers():
+    points = np.random.default_rng(4).uniform(0, 40, (9, 2)).astype(np.float32)
+    canvas, plain = Canvas(40, 40, 1), Image.new("RGB", (40, 40))
+    canvas.fill(points, WHITE)
+    ImageDraw.Draw(plain).polygon(points.ravel().tolist(), WHITE)
+    assert np.array_equal(canvas.pixels(), np.array(plain))
+
+
 def test_closed_curve_passes_through_its_control_points():
     points = np.random.default_rng(0).normal(size=(7, 2))
-    assert np.allclose(smooth_closed(points)[::STEPS], points)
-    assert np.allclose(smooth_closed(points, (2, 5))[::STEPS], points)
+    assert np.allclose(smooth_closed(points)[::STEPS], points, atol=1e-6)
+    assert np.allclose(smooth_closed(points, (2, 5))[::STEPS], points, atol=1e-6)
 
 
 def test_curve_moves_with_its_control_points():
     rng = np.random.default_rng(1)
     points, matrix, offset = rng.normal(size=(6, 2)), rng.normal(size=(2, 2)), rng.normal(size=2)
     moved = smooth_closed(points @ matrix + offset, (1,))
-    assert np.allclose(moved, smooth_closed(points, (1,)) @ matrix + offset)
+    assert np.allclose(moved, smooth_closed(points, (1,)) @ matrix + offset, atol=1e-5)
 
 
 def test_all_corners_give_straight_sides():
     curve = smooth_closed(SQUARE, (0, 1, 2, 3))
-    on_side = np.isclose(curve, 0) | np.isclose(curve, 4)
+    on_side = np.isclose(curve, 0, atol=1e-6) | np.isclose(curve, 4)
     assert on_side.any(axis=1).all()
     assert not (np.isclose(smooth_closed(SQUARE), 0) | np.isclose(smooth_closed(SQUARE), 4)).all()
 
@@ -87,7 +96,9 @@ def test_stroke_is_as_wide_as_asked_in_the_middle_and_pointed():
 def test_strokes_in_a_batch_equal_single_ones():
     batch = np.random.default_rng(2).normal(size=(5, 4, 2))
     together = brush_stroke(batch, 0.2)
-    assert np.allclose(together, np.stack([brush_stroke(points, 0.2) for points in batch]))
+    assert np.allclose(
+        together, np.stack([brush_stroke(points, 0.2) for points in batch]), atol=1e-6
+    )
 
 
 def test_mixing_ends_at_its_colours():
