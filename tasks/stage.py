@@ -1,5 +1,6 @@
 """What every stage shares: a strict model of its parameters, progress, metrics."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nfe.files import write_json
 
-__all__ = ["Progress", "StageParams", "write_metrics"]
+__all__ = ["Progress", "StageParams", "pick_device", "write_metrics"]
 
 
 class StageParams(BaseModel):
@@ -29,7 +30,8 @@ class Progress:
         self.stage = stage
         self.seconds_between_lines = seconds_between_lines
         self.started = self.last_line = time.monotonic()
-        self.on_terminal = sys.stderr.isatty()
+        told = os.environ.get("NFE_TERMINAL")  # the flow relays our output to its terminal
+        self.on_terminal = told == "1" if told else sys.stderr.isatty()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Report that `done` of `total` units are done, with a short `note` on the state."""
@@ -59,3 +61,13 @@ def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     for name, value in metrics.items():
         if not isinstance(value, dict | list):
             print(f"{folder.name}: {name} = {value}", flush=True)
+
+
+def pick_device() -> str:
+    """Return the device to compute on: NFE_DEVICE when set, else cuda where there is one."""
+    chosen = os.environ.get("NFE_DEVICE")
+    if chosen:
+        return chosen
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,158 @@
+"""The command `nfe`: run the pipeline, ask for its state, edit a folder of pictures."""
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from nfe.errors import NFEError, ParamsError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Edit anime faces: train on pictures, invert pictures, edit pictures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Write profiles/NAME.yaml into params.yaml; `default` takes it back."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value to params.yaml."),
+    ] = None,
+    force: Annotated[
+        list[str] | None, typer.Option(metavar="STAGE", help="Run this stage from its beginning.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Run this stage and those it needs.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Stages side by side [1 on 2 cores, else 2].")
+    ] = None,
+) -> None:
+    """Bring every stage up to date: what did not change is not run."""
+    from flows.lock import run_lock
+    from flows.params import prepare_params, stage_names, write_params
+
+    root = _enter_project()
+    with _errors_to_exit_codes():
+        for stage in [*(force or []), *([until] if until else [])]:
+            _check_stage(stage, stage_names(root))
+        values, remembered = prepare_params(root, profile, set_ or [])
+        with run_lock(root):
+            if profile or set_:
+                write_params(root, values, remembered)
+            _run(root, until, frozenset(force or []), jobs)
+
+
+@app.command()
+def status(
+    json_: Annotated[bool, typer.Option("--json", help="Print a list of JSON objects.")] = False,
+) -> None:
+    """Show which stages are unchanged, changed (and why), or never run."""
+    root = _enter_project()
+    with _errors_to_exit_codes():
+        from flows.dvc_graph import needed_stages, read_graph, read_status
+        from flows.server import quiet_environment
+
+        quiet_environment(root)
+        graph = read_graph(root)
+        rows = list(read_status(root, list(graph)).values())
+        if json_:
+            typer.echo(json.dumps([vars(row) for row in rows], indent=2))
+            return
+        needed = needed_stages(graph)
+        for row in rows:
+            note = row.why if row.stage in needed else f"not needed with this source; {row.why}"
+            typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
+
+
+def main() -> None:
+    """Entry point of `nfe`."""
+    _register_edit()
+    app()
+
+
+def _register_edit() -> None:
+    if "edit" in sys.argv[1:2] or "--help" in sys.argv[1:2]:
+        with contextlib.suppress(ModuleNotFoundError):
+            app.command()(importlib.import_module("apps.edit").edit)
+
+
+def _enter_project() -> Path:
+    """Make the folder of dvc.yaml at or above this one the current one, and import from it."""
+    here = Path.cwd()
+    homes = (f for f in (here, *here.parents) if (f / "dvc.yaml").is_file())
+    root = next(homes, None)
+    if root is None:
+        _fail(2, f"folder must be in a project with a dvc.yaml, got {here}; change to one")
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    return root
+
+
+def _check_stage(name: str, stages: list[str]) -> None:
+    from flows.params import suggest
+
+    if name not in stages:
+        meant = suggest(name, stages)
+        hint = f"did you mean {meant}?" if meant else f"stages are {', '.join(stages)}"
+        raise ParamsError(f"stage must be one of dvc.yaml, got {name}; {hint}")
+
+
+@contextlib.contextmanager
+def _errors_to_exit_codes() -> Iterator[None]:
+    from flows.lock import LockedError
+
+    try:
+        yield
+    except NFEError as error:
+        code = 4 if isinstance(error, LockedError) else 2 if isinstance(error, ParamsError) else 1
+        _fail(code, str(error))
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    for line in message.splitlines():
+        typer.echo(f"error: {line}", err=True)
+    raise typer.Exit(code)
+
+
+def _run(root: Path, until: str | None, force: frozenset[str], jobs: int | None) -> None:
+    from flows.server import quiet_environment
+
+    quiet_environment(root)
+    from flows.pipeline import Run, count_cores
+    from flows.supervise import end_process, format_results, supervise
+
+    started = time.monotonic()
+    jobs = jobs or (1 if count_cores() <= 2 else 2)
+    run = Run(root, until, force, jobs, write=_write_to_terminal)
+    code, message = supervise(run)
+    typer.echo(f"\n{format_results(run.results)}")
+    typer.echo(f"{len(run.results)} stages in {time.monotonic() - started:.1f} s")
+    if message:
+        typer.echo(f"error: {message}", err=True)
+    end_process(code)
+
+
+def _write_to_terminal(piece: bytes) -> None:
+    sys.stderr.buffer.write(piece)
+    sys.stderr.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
