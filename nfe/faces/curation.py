@@ -116,7 +116,7 @@ def colorfulness(pixels: np.ndarray) -> float:
     grey = _brightness(pixels).ravel()
     grey = grey - grey.mean()
     opponents -= opponents.mean(axis=1, keepdims=True)
-    slope = opponents @ grey / max(float(grey @ grey), 1e-6)
+    slope = opponents @ grey / (float(grey @ grey) + grey.size)  # noise of one level
     rest = opponents - slope[:, None] * grey
     return float(np.sqrt((rest**2).mean(axis=1).sum()))
 

@@ -1,0 +1,148 @@
+"""Train the face detector on composites, and measure it."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nfe.errors import TrainingError
+from nfe.faces.composites import Composite
+from nfe.faces.detection import Face, overlaps
+from nfe.faces.detector_network import STRIDE, UNIT_SIDE, DetectorNetwork
+from nfe.images import images_from_pixels
+
+__all__ = ["count_found", "detector_loss", "make_targets", "train_detector"]
+
+SPREAD = 0.06  # deviation of a centre's bump in the heat map, in sides of its face
+
+
+def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor]:
+    """Paint what the network should answer.
+
+    Args:
+        composites: Pictures of one side S, a multiple of 32.
+
+    Returns:
+        Targets [N, 8, S/4, S/4] in the layout of `DetectorNetwork`, with the heat itself, 1 in
+        the cell of a centre, instead of its logit, and NaN for eyes that are unknown; and
+        weights [N, S/4, S/4]: how much a cell counts for all but the heat.
+    """
+    side = composites[0].pixels.shape[0] // STRIDE
+    targets = np.zeros((len(composites), 8, side, side), dtype=np.float32)
+    weights = np.zeros((len(composites), side, side), dtype=np.float32)
+    middles = np.arange(side) + 0.5
+    for target, weight, composite in zip(targets, weights, composites, strict=True):
+        for box, eyes in zip(composite.boxes, composite.eyes, strict=True):
+            length = float(box[2] - box[0])
+            x, y = (box[:2] + box[2:]) / 2 / STRIDE  # centre, in cells
+            x, y = np.clip([x, y], 0.5, side - 0.5)
+            deviation = max(SPREAD * length / STRIDE, 0.6)
+            away_x, away_y = (middles - x)[None, :], (middles - y)[:, None]
+            bump = np.exp(-(away_x**2 + away_y**2) / (2 * deviation**2))
+            bump[int(y), int(x)] = 1.0
+            target[0] = np.maximum(target[0], bump)
+            near = (bump > 0.3) & (bump > weight)
+            weight[near] = bump[near]
+            target[1][near] = np.log(length / UNIT_SIDE)
+            target[2][near] = np.broadcast_to(-away_x, near.shape)[near]
+            target[3][near] = np.broadcast_to(-away_y, near.shape)[near]
+            for channel, eye in enumerate(eyes):
+                cells = middles[None, :] if channel % 2 == 0 else middles[:, None]
+                offset = (eye - cells * STRIDE) / length
+                target[4 + channel][near] = np.broadcast_to(offset, near.shape)[near]
+    return torch.from_numpy(targets), torch.from_numpy(weights)
+
+
+def detector_loss(grid: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Return the focal loss of the heat plus absolute errors of side, offset and eyes.
+
+    Unknown eyes are left out.
+
+    Source: Law and Deng 2018 (CornerNet) for the penalty-reduced focal loss with exponents 2, 4.
+    """
+    heat, logits = targets[:, 0], grid[:, 0]
+    probability = logits.sigmoid()
+    is_center = heat == 1
+    log_yes, log_no = F.logsigmoid(logits), F.logsigmoid(-logits)
+    positive = -((1 - probability) ** 2 * log_yes)[is_center].sum()
+    negative = -((1 - heat) ** 4 * probability**2 * log_no)[~is_center].sum()
+    num_faces = is_center.sum().clamp(min=1)
+    total = weights.sum().clamp(min=1e-6)
+    side_error = ((grid[:, 1] - targets[:, 1]).abs() * weights).sum() / total
+    offset_error = ((grid[:, 2:4] - targets[:, 2:4]).abs().sum(1) * weights).sum() / total
+    known = weights * ~targets[:, 4].isnan()
+    eye_error = (grid[:, 4:] - targets[:, 4:].nan_to_num()).abs().sum(1) * known
+    eyes = eye_error.sum() / known.sum().clamp(min=1e-6)
+    return (positive + negative) / num_faces + side_error + 0.3 * offset_error + eyes
+
+
+def train_detector(
+    network: DetectorNetwork,
+    make_batch: Callable[[], Sequence[Composite]],
+    num_steps: int,
+    learning_rate: float,
+    weight_decay: float,
+    on_progress: Callable[[int, int, str], None],
+) -> DetectorNetwork:
+    """Train a network in place: AdamW, one rise and fall of the learning rate.
+
+    Args:
+        network: The network.
+        make_batch: Makes the composites of the next step, all of one side.
+        num_steps: Batches to train on.
+        learning_rate: The highest.
+        weight_decay: Of AdamW.
+        on_progress: Told the step and the loss.
+
+    Returns:
+        The network, in eval mode.
+
+    Raises:
+        TrainingError: If the loss is no longer finite.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=num_steps, pct_start=0.1
+    )
+    network.train()
+    smooth = 0.0
+    for step in range(1, num_steps + 1):
+        batch = make_batch()
+        images = images_from_pixels(np.stack([composite.pixels for composite in batch]))
+        images = images.contiguous(memory_format=torch.channels_last)
+        loss = detector_loss(network(images), *make_targets(batch))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"loss must be finite, got {value} at step {step}; lower the learning rate"
+            )
+        smooth = value if step == 1 else 0.98 * smooth + 0.02 * value
+        on_progress(step, num_steps, f"loss {smooth:.3f}")
+    return network.eval()
+
+
+def count_found(faces: Sequence[Face], boxes: np.ndarray, min_overlap: float) -> tuple[int, int]:
+    """Match found faces with true boxes, best score first, each box once.
+
+    Args:
+        faces: What a detector found, best first.
+        boxes: True boxes, [K, 4].
+        min_overlap: Least intersection over union of a match.
+
+    Returns:
+        The number of true boxes found and the number of faces that match none.
+    """
+    left = np.ones(len(boxes), dtype=bool)
+    for face in faces:
+        shared = np.where(left, overlaps(np.array(face.box), boxes), 0.0)
+        if len(boxes) and shared.max() >= min_overlap:
+            left[shared.argmax()] = False
+    num_found = int((~left).sum())
+    return num_found, len(faces) - num_found

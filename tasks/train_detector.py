@@ -1,0 +1,222 @@
+"""Train the face detector that models/detector holds. It is no stage: its result is in git.
+
+From the project's root:
+
+    python -m tasks.train_detector --faces A.zip B.zip --photos C.zip --out models/detector
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nfe.errors import NFEError
+from tasks.stage import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nfe.faces.composites import KnownScene, Material
+
+HELD_OUT = 0.1  # last part, by name, of every source: for measuring
+MIN_OVERLAP = 0.5  # of a found box with the true one
+DRAWN_SIDES = ((96, 60, 90), (160, 64, 150), (256, 90, 240))  # picture, least and largest face
+
+
+def main(arguments: list[str]) -> None:
+    """Train, measure on held-out material, and write the model folder."""
+    import numpy as np
+    import torch
+
+    from nfe.faces.composites import Composite, make_composite
+    from nfe.faces.detector_network import DetectorNetwork
+    from nfe.faces.detector_training import train_detector
+
+    options = _parse(arguments)
+    torch.set_num_threads(options.num_threads)
+    torch.manual_seed(options.seed)
+    rng = np.random.default_rng(options.seed)
+    train, held_out = _material(options, rng)
+    sides, shares = [128, 192, options.max_side], [0.45, 0.35, 0.2]
+
+    def make_batch() -> list[Composite]:
+        # Small pictures come in large batches, so that every step costs the same.
+        side = int(rng.choice(sides, p=shares))
+        count = max(4, round(options.batch_size * 160**2 / side**2))
+        return [make_composite(rng, train, side, options.min_face) for _ in range(count)]
+
+    network = DetectorNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train_detector(
+        network,
+        make_batch,
+        options.num_steps,
+        options.learning_rate,
+        options.weight_decay,
+        Progress("train_detector"),
+    )
+    _write(network, held_out, options)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tasks.train_detector", description=__doc__)
+    parser.add_argument("--faces", nargs="+", type=Path, required=True, help="cut faces")
+    parser.add_argument("--photos", type=Path, required=True, help="pictures without drawn faces")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--num-faces", type=int, default=6000, help="faces to take per source")
+    parser.add_argument("--num-scenes", type=int, default=1500, help="scenes to draw")
+    parser.add_argument("--num-steps", type=int, default=1500)
+    parser.add_argument("--batch-size", type=int, default=16, help="pictures of 160 pixels")
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.01)
+    parser.add_argument("--min-face", type=float, default=14.0, help="pixels")
+    parser.add_argument("--max-side", type=int, default=320, help="working size, pixels")
+    parser.add_argument("--min-score", type=float, default=0.4)
+    parser.add_argument("--max-overlap", type=float, default=0.3)
+    parser.add_argument("--num-threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args(arguments)
+
+
+def _material(
+    options: argparse.Namespace, rng: "np.random.Generator"
+) -> "tuple[Material, Material]":
+    """Read and draw everything; return what to train on and what is held out."""
+    from nfe.faces.composites import Material
+
+    photos = _pixels(options.photos, 10**9)
+    faces = [_pixels(path, options.num_faces) for path in options.faces]
+    scenes, drawn = _draw(options.num_scenes, rng)
+
+    def part(items: list[Any], held_out: bool) -> list[Any]:
+        cut = round(len(items) * (1 - HELD_OUT))
+        return items[cut:] if held_out else items[:cut]
+
+    def material(held_out: bool) -> Material:
+        return Material(
+            [face for source in faces for face in part(source, held_out)],
+            part(scenes, held_out),
+            # Photographs count twice: they are more varied than drawn backgrounds.
+            part(photos, held_out) * 2 + part(drawn, held_out),
+        )
+
+    return material(False), material(True)
+
+
+def _pixels(path: Path, most: int) -> "list[np.ndarray]":
+    """Decode evenly spaced pictures of a source."""
+    from nfe.faces.sheets import evenly_spaced
+    from nfe.images import decode_pixels
+    from nfe.sources import list_source
+
+    pictures = list_source(path)
+    chosen = [pictures[index] for index in evenly_spaced(len(pictures), most)]
+    return [decode_pixels(picture.read(), picture.name) for picture in chosen]
+
+
+def _draw(
+    num_scenes: int, rng: "np.random.Generator"
+) -> "tuple[list[KnownScene], list[np.ndarray]]":
+    """Draw scenes with a face, and backgrounds without."""
+    import numpy as np
+
+    from nfe.drawing.backgrounds import draw_background
+    from nfe.drawing.canvas import Canvas
+    from nfe.drawing.scenes import draw_scene
+    from nfe.faces.composites import KnownScene
+
+    scenes, backgrounds = [], []
+    for index in range(num_scenes):
+        side, least, largest = DRAWN_SIDES[index % len(DRAWN_SIDES)]
+        scene = draw_scene(rng, (side, side * 3 // 2), (least, largest), 2)
+        box, eyes = np.array(scene.box), np.array(scene.eyes).ravel()
+        scenes.append(KnownScene(scene.pixels, box, eyes))
+    for _ in range(num_scenes // 4):
+        canvas = Canvas(160, 160, 1)
+        draw_background(canvas, rng)
+        backgrounds.append(canvas.pixels())
+    return scenes, backgrounds
+
+
+def _write(network: Any, held_out: "Material", options: argparse.Namespace) -> None:
+    """Export the network, measure the exported file, describe it."""
+    from nfe.files import atomic_folder, write_json, write_manifest
+
+    command = "python -m tasks.train_detector " + " ".join(sys.argv[1:])
+    with atomic_folder(options.out) as folder:
+        from nfe.faces.detector_network import export_detector
+
+        path = folder / "detector.onnx"
+        export_detector(network, path, options.max_side, options.min_score, options.max_overlap)
+        metrics = measure_detector(path, held_out, options.max_side, options.min_face)
+        write_json(folder / "model.json", _description(command, network, metrics))
+        write_manifest(folder)
+    for name, value in metrics.items():
+        print(f"train_detector: {name} = {value}")
+
+
+def measure_detector(
+    path: Path, material: "Material", side: int, min_face: float
+) -> dict[str, float]:
+    """Measure a detector on composites of held-out material and on bare backgrounds.
+
+    Returns:
+        Recall and mean error of the eyes, false boxes per composite and per background.
+    """
+    import numpy as np
+
+    from nfe.faces.composites import make_composite
+    from nfe.faces.detection import Detector
+    from nfe.faces.detector_training import count_found
+
+    detector, rng = Detector.load(path), np.random.default_rng(0)
+    num_faces = num_found = num_false = 0
+    for _ in range(500):
+        composite = make_composite(rng, material, side, min_face)
+        found, false = count_found(detector.detect(composite.pixels), composite.boxes, MIN_OVERLAP)
+        num_faces, num_found = num_faces + len(composite.boxes), num_found + found
+        num_false += false
+    backgrounds = material.backgrounds
+    num_false_bare = sum(len(detector.detect(pixels)) for pixels in backgrounds)
+    eye_errors = [
+        np.abs(np.sort(np.array(faces[0].eyes).ravel()[::2]) - scene.eyes[::2]).mean()
+        / (scene.box[2] - scene.box[0])
+        for scene in material.scenes
+        if (faces := detector.detect(scene.pixels))
+    ]
+    return {
+        "recall": round(num_found / num_faces, 4),
+        "num_faces": num_faces,
+        "false_per_composite": round(num_false / 500, 4),
+        "false_per_background": round(num_false_bare / len(backgrounds), 4),
+        "eye_error": round(float(np.mean(eye_errors)), 4),
+    }
+
+
+def _description(command: str, network: Any, metrics: dict[str, float]) -> dict[str, Any]:
+    return {
+        "model": "face detector",
+        "file": "detector.onnx",
+        "input": {"images": "float32 [1, 3, H, W], RGB, in [-1, 1]"},
+        "outputs": {
+            "scores": "float32 [1, K], in [0, 1]; 0 for a cell that is no peak",
+            "boxes": "float32 [1, K, 4], x0, y0, x1, y1 in pixels: a square around head and hair",
+            "eyes": "float32 [1, K, 4], x, y of both eyes in pixels; another detector may lack it",
+        },
+        "metadata_properties": {
+            "max_side": "larger pictures are shrunk to this longer side, in pixels",
+            "multiple": "H and W are padded with 0 to a multiple of this",
+            "min_score": "least score of a face",
+            "max_overlap": "greatest intersection over union of two faces",
+        },
+        "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "command": command,
+        "trained_on": "drawn scenes and pasted faces; the last tenth of each source held out",
+        "held_out": metrics,
+    }
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except NFEError as error:
+        sys.exit(f"train_detector: {error}")
