@@ -4,8 +4,8 @@ from pathlib import Path
 
 from nfe.errors import ModelFileError
 from nfe.files import atomic_folder, check_manifest, read_json, write_json, write_manifest
-from nfe.gan.storage import load_weights, save_weights
 from nfe.inversion.encoders import Encoder
+from nfe.weights import load_weights, save_weights
 
 __all__ = ["load_encoder", "save_encoder"]
 

@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+
+from nfe.errors import ParamsError
+from nfe.images import decode_pixels
+from nfe.inversion.storage import load_encoder
+from tasks import train_encoder
+
+from .inversion_project import ENCODER_VALUES, make_project, write_faces
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_project(tmp_path, with_encoder=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_stage_writes_all_of_its_files(project: Path) -> None:
+    train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES))
+    out = project / "data" / "train_encoder"
+    assert load_encoder(out / "model", "cpu").config["num_ws"] == 6
+    curves = pd.read_csv(out / "curves.csv")
+    assert list(curves["step"]) == [4, 8, 10]
+    assert {"pixel", "perceptual", "adversarial", "latent", "discriminator"} <= set(curves)
+    grid = decode_pixels((out / "reconstructions.png").read_bytes(), "grid")
+    assert grid.shape[2] == 3
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["num_heldout"] == 12
+    assert 0 < metrics["heldout_mse"] < 4
+
+
+def test_a_killed_stage_continues_to_the_same_model(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = train_encoder.Params.model_validate(ENCODER_VALUES)
+    train_encoder.run(params)
+    model = project / "data" / "train_encoder" / "model" / "encoder.safetensors"
+    whole = model.read_bytes()
+
+    # What a kill at step 9 leaves: the checkpoint of step 8, no model.
+    checkpoints = project / "data" / "train_encoder" / "checkpoints"
+    for file in checkpoints.glob("checkpoint-000000010.*"):
+        file.unlink()
+    model.unlink()
+    train_encoder.run(params)
+    assert model.read_bytes() == whole
+
+
+def test_other_parameters_start_anew(project: Path) -> None:
+    train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES))
+    model = project / "data" / "train_encoder" / "model" / "encoder.safetensors"
+    first = model.read_bytes()
+    train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES | {"seed": 2}))
+    assert model.read_bytes() != first
+
+
+def test_faces_of_another_size_are_refused(project: Path) -> None:
+    write_faces(project / "data" / "curate" / "dataset.zip", torch.zeros(8, 3, 32, 32))
+    with pytest.raises(ParamsError, match=r"crop\.resolution must be the generator's, 16, got 32"):
+        train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kimg": 0}, {"learning_rate": 1.0}, {"pixel_weight": -1}, {"precision": "half"}, {"foo": 1}],
+)
+def test_wrong_parameters_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        train_encoder.Params.model_validate(ENCODER_VALUES | change)
