@@ -1,0 +1,125 @@
+"""The stages train_gan, sample and evaluate_gan on a tiny data set."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from nfe.errors import ParamsError, SourceError
+from nfe.files import read_json, read_npz, sha256_file, write_stored_zip
+from nfe.images import encode_png, read_pixels_zip
+from tasks import evaluate_gan, sample, train_gan
+
+GAN: dict[str, Any] = {
+    "z_dim": 8,
+    "w_dim": 8,
+    "num_mapping_layers": 2,
+    "channel_base": 64,
+    "channel_max": 8,
+    "growth": [{"side": 8, "kimg": 0.032}, {"side": 16, "kimg": 0.032}],
+    "batch_size": 8,
+    "learning_rate": 0.002,
+    "decay_share": 0.5,
+    "r1_gamma": 1.0,
+    "r1_interval": 4,
+    "ema_kimg": 0.01,
+    "ema_rampup": 0.5,
+    "mixing_probability": 0.9,
+    "mirror": True,
+    "precision": "auto",
+    "checkpoint_kimg": 0.032,
+    "num_grid_images": 6,
+    "seed": 1,
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with a curated data set of 20 random pictures of 16 pixels."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    members = [(f"{i:03d}.png", encode_png(p)) for i, p in enumerate(pixels)]
+    write_stored_zip(tmp_path / "data/curate/dataset.zip", members)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_trains_and_samples_to_the_same_bytes_twice(project: Path) -> None:
+    hashes = []
+    for _ in range(2):
+        train_gan.run(train_gan.Params.model_validate(GAN))
+        sample.run(sample.Params(num_images=10, first_seed=5, truncation_psi=0.8, batch_size=4))
+        written = ("train_gan/model/generator.safetensors", "sample/images.zip", "sample/codes.npz")
+        hashes.append([sha256_file(project / "data" / name) for name in written])
+        for checkpoint in (project / "data/train_gan/checkpoints").iterdir():
+            checkpoint.unlink()
+    assert hashes[0] == hashes[1]
+    names, pixels = read_pixels_zip(project / "data/sample/images.zip")
+    assert names[0] == "seed0000000005.png"
+    assert pixels.shape == (10, 16, 16, 3)
+    codes = read_npz(project / "data/sample/codes.npz")
+    assert codes["seeds"].tolist() == list(range(5, 15))
+    assert codes["z"].shape == codes["w"].shape == (10, 8)
+    metrics = read_json(project / "data/train_gan/metrics.json")
+    assert metrics["kimg"] == pytest.approx(0.064)
+    grids = sorted(p.name for p in (project / "data/train_gan/samples").iterdir())
+    assert grids == ["00000032.png", "00000064.png"]
+    curves = (project / "data/train_gan/curves.csv").read_text().splitlines()
+    assert curves[0].startswith("kimg,side,loss_g,loss_d")
+    assert len(curves) == 3
+
+
+def test_a_finished_run_continues_from_its_checkpoint(project: Path) -> None:
+    train_gan.run(train_gan.Params.model_validate(GAN))
+    first = sha256_file(project / "data/train_gan/model/generator.safetensors")
+    checkpoints = sorted((project / "data/train_gan/checkpoints").glob("*.pt"))
+    times = [p.stat().st_mtime_ns for p in checkpoints]
+    train_gan.run(train_gan.Params.model_validate(GAN))
+    assert sha256_file(project / "data/train_gan/model/generator.safetensors") == first
+    assert [p.stat().st_mtime_ns for p in checkpoints] == times
+
+
+def test_the_growth_must_end_at_the_side_of_the_data(project: Path) -> None:
+    params = train_gan.Params.model_validate({**GAN, "growth": [{"side": 8, "kimg": 1}]})
+    with pytest.raises(ParamsError, match="16"):
+        train_gan.run(params)
+
+
+def test_fewer_faces_than_a_batch_are_refused(project: Path) -> None:
+    with pytest.raises(SourceError, match="batch_size"):
+        train_gan.run(train_gan.Params.model_validate({**GAN, "batch_size": 32}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"growth": [{"side": 16, "kimg": 1}, {"side": 8, "kimg": 1}]},
+        {"growth": [{"side": 24, "kimg": 1}]},
+        {"growth": []},
+        {"learning_rate": float("nan")},
+        {"r1_gama": 1.0},
+        {"z_dim": "8"},
+    ],
+)
+def test_bad_values_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        train_gan.Params.model_validate({**GAN, **change})
+
+
+def test_saturated_share_counts_both_ends() -> None:
+    pixels = np.array([[[[0, 255, 7]]]], dtype=np.uint8)
+    assert evaluate_gan.saturated_share(pixels) == pytest.approx(2 / 3)
+
+
+def test_a_damaged_data_set_is_named(project: Path) -> None:
+    path = project / "data/curate/dataset.zip"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(SourceError, match=r"dataset\.zip"):
+        train_gan.run(train_gan.Params.model_validate(GAN))
+    with zipfile.ZipFile(path, "w"):
+        pass
+    with pytest.raises(SourceError, match="at least one"):
+        train_gan.run(train_gan.Params.model_validate(GAN))
