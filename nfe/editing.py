@@ -152,25 +152,26 @@ def present_values(codes: np.ndarray, boundaries: Sequence[Boundary], attribute:
 
 def edit_strip(
     w_plus: np.ndarray,
-    boundary: Boundary,
+    targets: Sequence[Boundary],
     offsets: Sequence[float],
     keep: Sequence[Boundary],
 ) -> np.ndarray:
-    """Move each code by several offsets along one boundary.
+    """Move each code by several offsets along one or more boundaries at once.
 
     Args:
         w_plus: Latent codes, [N, num_ws, w_dim].
-        boundary: What changes.
-        offsets: Changes of the distance, in its standard deviations.
+        targets: What changes.
+        offsets: Changes of the distances, in their standard deviations.
         keep: Boundaries whose distances must not change.
 
     Returns:
         Codes, [N, len(offsets), num_ws, w_dim].
 
     Raises:
-        ParamsError: If the boundary's normal lies in the span of the kept ones.
+        ParamsError: If a target's normal lies in the span of the kept ones.
     """
-    shift = shortest_shifts([boundary], np.full((1, 1), boundary.sigma), [], np.empty((1, 0)), keep)
+    sigmas = np.array([[b.sigma for b in targets]])
+    shift = shortest_shifts(targets, sigmas, [], np.empty((1, 0)), keep)
     steps = np.array(offsets)[:, None] * shift
     return w_plus[:, None] + steps[None, :, None].astype(w_plus.dtype)
 

@@ -4,7 +4,7 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from nfe.errors import PictureError, SourceError
@@ -25,6 +25,8 @@ class Found:
         output: Its result's place below the output folder; "" when it is no picture.
         problem: Why it cannot be edited; "" when it can.
         stray: It is no picture and does not pretend to be one, such as a README in a folder.
+        kind: Its format, such as "PNG"; "" when it is no picture.
+        num_pixels: Width times height, by its header.
     """
 
     path: Path
@@ -32,6 +34,8 @@ class Found:
     output: str = ""
     problem: str = ""
     stray: bool = False
+    kind: str = ""
+    num_pixels: int = 0
 
 
 def find_files(inputs: Sequence[str], out_dir: Path, lines: Iterable[str]) -> list[Found]:
@@ -99,7 +103,7 @@ def plan_outputs(
             output = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
             number += 1
         used.add(output.casefold())
-        result.append(Found(item.path, item.name, output, item.problem, item.stray))
+        result.append(replace(item, output=output))
     return result
 
 
@@ -145,9 +149,10 @@ def _listed(lines: Iterable[str], base: Path) -> list[Found]:
 
 def _sniffed(item: Found, picture_format: str, max_pixels: int) -> Found:
     try:
-        kind, _ = sniff_picture(item.path, max_pixels)
+        kind, (width, height) = sniff_picture(item.path, max_pixels)
     except PictureError as error:
         looks = item.path.suffix.lower() in PICTURE_SUFFIXES or "must have at most" in str(error)
-        return Found(item.path, item.name, "", str(error), stray=not looks)
+        return replace(item, problem=str(error), stray=not looks)
     suffix = SUFFIXES[kind] if picture_format == "keep" else f".{picture_format}"
-    return Found(item.path, item.name, str(PurePosixPath(item.name).with_suffix(suffix)))
+    output = str(PurePosixPath(item.name).with_suffix(suffix))
+    return replace(item, output=output, kind=kind, num_pixels=width * height)

@@ -143,7 +143,7 @@ def test_one_target_alone_moves_along_its_direction(boundaries):
 
 def test_strip_moves_by_standard_deviations(w_plus, boundaries):
     blue, green = boundaries[0], boundaries[3]
-    strip = edit_strip(w_plus, blue, [-3.0, 0.0, 3.0], [green])
+    strip = edit_strip(w_plus, [blue], [-3.0, 0.0, 3.0], [green])
     assert strip.shape == (50, 3, NUM_WS, DIM)
     np.testing.assert_allclose(strip[:, 1], w_plus)
     moved = (strip[:, 2] - w_plus)[:, 0]

@@ -1,0 +1,189 @@
+"""A model folder that edits pictures by itself: write, check, load.
+
+model.json              what it is: architecture, attributes, settings, provenance, metrics
+manifest.json           sha256 of every file
+generator/ encoder/ tagger/ boundaries/ detector/     one model folder each
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nfe.boundaries import Boundary, load_boundaries
+from nfe.errors import ModelFileError
+from nfe.faces.detection import Detector
+from nfe.files import (
+    atomic_folder,
+    check_manifest,
+    read_json,
+    sha256_file,
+    write_json,
+    write_manifest,
+)
+from nfe.gan.networks import Generator
+from nfe.gan.storage import load_generator
+from nfe.inversion.encoders import Encoder
+from nfe.inversion.storage import load_encoder
+from nfe.tagging.network import TaggerNetwork
+from nfe.tagging.storage import load_tagger_network
+
+__all__ = ["Bundle", "describe_attributes", "load_bundle", "read_description", "write_bundle"]
+
+FORMAT = 1
+DESCRIPTION = "model.json"
+DETECTOR = Path("detector") / "detector.onnx"
+# Of the GAN only what edits; the encoder's and the tagger's folders are taken whole.
+GENERATOR_FILES = ("generator.safetensors", "networks.json")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything that editing a picture needs.
+
+    Attributes:
+        generator, encoder, features: Frozen networks on one device; `features` is the tagger's
+            network, whose feature maps the refinement compares.
+        detector: Face detector; None where every picture must be a face already.
+        boundaries: One per attribute value that can be edited.
+        description: Content of model.json.
+        sha256: Hash of the manifest, and so of everything.
+        device: Where the networks are.
+        bf16: Whether the refinement runs in bfloat16.
+    """
+
+    generator: Generator
+    encoder: Encoder
+    features: TaggerNetwork
+    detector: Detector | None
+    boundaries: Sequence[Boundary]
+    description: Mapping[str, Any]
+    sha256: str
+    device: str
+    bf16: bool
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    generator_dir: Path,
+    encoder_dir: Path,
+    tagger_dir: Path,
+    boundaries_dir: Path,
+    detector_path: Path | None,
+    description: Mapping[str, Any],
+) -> None:
+    """Gather checked models into one folder, in place of an older one.
+
+    Args:
+        folder: The folder to write.
+        generator_dir, encoder_dir, tagger_dir, boundaries_dir: Model folders of the stages.
+        detector_path: ONNX file of the face detector; None for none.
+        description: What model.json shall say beside format, architecture and attributes:
+            name, alignment, refinement, provenance, metrics.
+
+    Raises:
+        ModelFileError: If a part is missing or damaged.
+        StorageError: If the folder cannot be written.
+    """
+    parts = {
+        "generator": generator_dir,
+        "encoder": encoder_dir,
+        "tagger": tagger_dir,
+        "boundaries": boundaries_dir,
+    }
+    for source in parts.values():
+        check_manifest(source)
+    if detector_path is not None and not detector_path.is_file():
+        raise ModelFileError(f"{detector_path} must be a detector, it is missing; restore it")
+    with atomic_folder(folder) as partial:
+        for name, source in parts.items():
+            chosen = GENERATOR_FILES if name == "generator" else _manifest_files(source)
+            _copy(source, partial / name, chosen)
+            write_manifest(partial / name)
+        if detector_path is not None:
+            (partial / DETECTOR).parent.mkdir()
+            shutil.copyfile(detector_path, partial / DETECTOR)
+        whole = {
+            "format": FORMAT,
+            "architecture": {
+                "generator": read_json(partial / "generator/networks.json")["generator"],
+                "encoder": read_json(partial / "encoder/encoder.json")["encoder"],
+            },
+            "attributes": describe_attributes(load_boundaries(partial / "boundaries")),
+            **description,
+        }
+        write_json(partial / DESCRIPTION, whole)
+        write_manifest(partial)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Check a bundle's files against its manifest and return its model.json.
+
+    Raises:
+        ModelFileError: If a file is missing or damaged, or the format is another.
+    """
+    folder = Path(folder)
+    if not (folder / DESCRIPTION).is_file():
+        raise ModelFileError(
+            f"{folder} must be a model folder with a {DESCRIPTION}, it has none; "
+            "`nfe run` makes data/bundle/model, or give --model DIR"
+        )
+    check_manifest(folder)
+    description = read_json(folder / DESCRIPTION)
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{folder / DESCRIPTION} must be of format {FORMAT}; make the bundle again"
+        )
+    return description
+
+
+def load_bundle(folder: Path, device: str, bf16: bool) -> Bundle:
+    """Check and load a bundle.
+
+    Args:
+        folder: What `write_bundle` wrote.
+        device: Where to put the networks.
+        bf16: Whether the refinement shall run in bfloat16.
+
+    Raises:
+        ModelFileError: If a file is missing, damaged, or of another architecture or format.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    has_detector = (folder / DETECTOR).is_file()
+    return Bundle(
+        generator=load_generator(folder / "generator", device),
+        encoder=load_encoder(folder / "encoder", device),
+        features=load_tagger_network(folder / "tagger", device),
+        detector=Detector.load(folder / DETECTOR) if has_detector else None,
+        boundaries=load_boundaries(folder / "boundaries"),
+        description=description,
+        sha256=sha256_file(folder / "manifest.json"),
+        device=device,
+        bf16=bf16,
+    )
+
+
+def describe_attributes(boundaries: Sequence[Boundary]) -> dict[str, dict[str, dict[str, float]]]:
+    """Attribute -> value -> accuracies of its boundary, rounded."""
+    table: dict[str, dict[str, dict[str, float]]] = {}
+    for boundary in boundaries:
+        figures = {
+            key: round(value, 4)
+            for key, value in boundary.statistics.items()
+            if key.endswith("accuracy")
+        }
+        table.setdefault(boundary.attribute, {})[boundary.value] = figures
+    return table
+
+
+def _manifest_files(folder: Path) -> list[str]:
+    return sorted(read_json(folder / "manifest.json")["sha256"])
+
+
+def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / name)

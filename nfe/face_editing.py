@@ -1,0 +1,145 @@
+"""Edit aligned faces: invert, move the codes, synthesise."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nfe.boundaries import measure_distances
+from nfe.bundle import Bundle
+from nfe.editing import Strength, edit_codes, edit_strip
+from nfe.images import images_from_pixels, pixels_from_images
+from nfe.inversion.optimise import refine
+
+__all__ = [
+    "STRIP_OFFSETS",
+    "EditedFaces",
+    "edit_faces",
+    "invert_faces",
+    "strip_faces",
+    "synthesise",
+]
+
+STRIP_OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # in standard deviations
+
+
+@dataclass(frozen=True)
+class EditedFaces:
+    """N edited faces.
+
+    Attributes:
+        pixels: uint8, [N, R, R, 3].
+        reconstruction_mse: Mean squared error of the inversion, images in [-1, 1], [N].
+        distances_before, distances_after: `attribute=value` -> distance of each code from that
+            target's boundary, [N].
+    """
+
+    pixels: np.ndarray
+    reconstruction_mse: np.ndarray
+    distances_before: Mapping[str, np.ndarray]
+    distances_after: Mapping[str, np.ndarray]
+
+
+def invert_faces(
+    faces: np.ndarray,
+    bundle: Bundle,
+    num_steps: int,
+    batch_size: int,
+    on_progress: Callable[[int, int, str], None],
+) -> np.ndarray:
+    """Find the codes of faces: the encoder's answer, refined.
+
+    Args:
+        faces: uint8, [N, R, R, 3], N at least 1.
+        bundle: The model.
+        num_steps: Steps of refinement; 0 for the encoder alone.
+        batch_size: Faces per pass.
+        on_progress: Called as `refine` does.
+
+    Returns:
+        w_plus, float32, [N, num_ws, w_dim].
+    """
+    images = images_from_pixels(faces).to(bundle.device)
+    with torch.no_grad():
+        w_plus = torch.cat([bundle.encoder(part) for part in images.split(batch_size)])
+    if num_steps:
+        w_plus = refine(
+            images,
+            w_plus,
+            bundle.generator,
+            bundle.encoder,
+            bundle.features.feature_maps,
+            **{**bundle.description["refinement"], "num_steps": num_steps},
+            batch_size=batch_size,
+            bf16=bundle.bf16,
+            on_progress=on_progress,
+        )
+    return w_plus.cpu().numpy()
+
+
+def edit_faces(
+    faces: np.ndarray,
+    w_plus: np.ndarray,
+    bundle: Bundle,
+    changes: Mapping[str, str],
+    keep: Sequence[str],
+    strength: Strength,
+    batch_size: int,
+) -> EditedFaces:
+    """Edit faces by their codes.
+
+    Args:
+        faces: uint8, [N, R, R, 3]: what was inverted.
+        w_plus: Their codes, [N, num_ws, w_dim].
+        bundle: The model.
+        changes, keep, strength: As `nfe.editing.edit_codes` takes them.
+        batch_size: Faces per pass.
+
+    Raises:
+        ParamsError: If the model cannot make such an edit.
+    """
+    edited = edit_codes(w_plus, bundle.boundaries, changes, keep, strength)
+    targets = [b for b in bundle.boundaries if changes.get(b.attribute) == b.value]
+    before, after = (
+        dict(zip([b.name for b in targets], d.T, strict=True))
+        for d in (measure_distances(codes.mean(axis=1), targets) for codes in (w_plus, edited))
+    )
+    errors = synthesise(w_plus, bundle, batch_size) - images_from_pixels(faces)
+    return EditedFaces(
+        pixels_from_images(synthesise(edited, bundle, batch_size)),
+        errors.square().mean(dim=(1, 2, 3)).numpy(),
+        before,
+        after,
+    )
+
+
+def strip_faces(
+    w_plus: np.ndarray,
+    bundle: Bundle,
+    changes: Mapping[str, str],
+    keep: Sequence[str],
+    batch_size: int,
+) -> np.ndarray:
+    """Show each face moved along an edit from -3 to 3 standard deviations.
+
+    Args:
+        w_plus: Codes, [N, num_ws, w_dim].
+        bundle, changes, keep, batch_size: As in `edit_faces`.
+
+    Returns:
+        uint8, [N, 7, R, R, 3].
+    """
+    targets = [b for b in bundle.boundaries if changes.get(b.attribute) == b.value]
+    kept = [b for b in bundle.boundaries if b.attribute in keep]
+    steps = edit_strip(w_plus, targets, STRIP_OFFSETS, kept)  # [N, 7, num_ws, w_dim]
+    pixels = pixels_from_images(synthesise(steps.reshape(-1, *steps.shape[2:]), bundle, batch_size))
+    return pixels.reshape(*steps.shape[:2], *pixels.shape[1:])
+
+
+def synthesise(w_plus: np.ndarray, bundle: Bundle, batch_size: int) -> torch.Tensor:
+    """Images of codes [N, num_ws, w_dim]: [N, 3, R, R], on the CPU."""
+    codes = torch.from_numpy(w_plus).float().to(bundle.device)
+    with torch.no_grad():
+        parts = [bundle.generator.synthesis(part).float() for part in codes.split(batch_size)]
+    return torch.cat(parts).cpu()
