@@ -141,7 +141,10 @@ def _flatten(key: str, value: Any) -> dict[str, Any]:
 def _missing_inputs(entries: Sequence[Any]) -> str:
     deps = [entry.get("changed deps", {}) for entry in entries if isinstance(entry, dict)]
     missing = [path for found in deps for path, change in found.items() if change == "deleted"]
-    return "never run" + (f"; waits for {', '.join(missing)}" if missing else "")
+    if not missing:
+        return "no run recorded"
+    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return f"no run recorded; waits for {missing[0]}{others}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
