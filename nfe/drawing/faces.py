@@ -34,7 +34,16 @@ GLASSES_COLORS: tuple[RGB, ...] = ((56, 46, 58), (140, 44, 52), (44, 62, 112))
 FRINGE_TAGS = {"blunt": "blunt bangs", "swept": "swept bangs", "parted": "parted bangs",
                "crossed": "hair between eyes"}  # fmt: skip
 CLOTHES_TAGS = {"sailor": "serafuku", "shirt": "shirt", "sweater": "sweater", "hoodie": "hoodie"}
-SKIN_SHARES = {"pale": 0.24, "fair": 0.26, "light": 0.24, "tan": 0.15, "dark": 0.11}
+SKINS = (
+    "pale",
+    "fair",
+    "light",
+    "pale",
+    "fair",
+    "light",
+    "tan",
+    "dark",
+)  # the last two half as often
 SHADOW = np.array((0.0, 0.05))  # of the fringe on the face
 ORNAMENT_TAGS = {
     "bow": "hair bow",
@@ -121,7 +130,7 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
         return names[rng.integers(len(names))]
 
     hair, eyes = pick([*HAIR_COLORS]), pick([*EYE_COLORS])
-    skin = str(rng.choice([*SKIN_SHARES], p=[*SKIN_SHARES.values()]))
+    skin = SKINS[rng.integers(len(SKINS))]
     smile, opened, blush, glasses, adorned, ahoge, mirrored = (
         rng.random(7) < (0.5, 0.45, 0.4, 0.25, 0.25, 0.2, 0.5)
     ).tolist()
@@ -145,7 +154,7 @@ def random_face_spec(rng: np.random.Generator) -> FaceSpec:
         ornament_rgb=ORNAMENT_COLORS[rng.integers(len(ORNAMENT_COLORS))],
         ahoge=ahoge,
         mirrored=mirrored,
-        tilt=float(np.clip(rng.normal(0, 6), -14, 14)),
+        tilt=min(14.0, max(-14.0, rng.normal(0, 6))),
         scale=float(rng.uniform(0.93, 1.03)),
         shift=(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.02, 0.05))),
         eye_size=float(rng.uniform(0.94, 1.06)),

@@ -134,9 +134,10 @@ def draw_front_hair(
     head.fill(CROWN_SHADE, shade, 90)
     # Each lock has a shaded right side and a strand that runs up to the crown.
     valleys, tips = edge[1::2], edge[2:-1:2]
-    for valley, tip in zip(valleys[:-1], tips, strict=True):
-        inner = 0.35 * valley + 0.65 * tip - LEAN
-        head.fill(np.stack((valley, (valley + tip) / 2 + SAG, tip, inner)), shade)
+    starts = valleys[:-1]
+    inner = 0.35 * starts + 0.65 * tips - LEAN
+    for side in np.stack((starts, (starts + tips) / 2 + SAG, tips, inner), axis=1):
+        head.fill(side, shade)
     _draw_light(head, color, rng)
     tops = np.stack((valleys[:, 0] * 0.7, np.maximum(valleys[:, 1] - 0.3, -0.86)), axis=1)
     middles = (valleys + tops) / 2 + valleys * BEND

@@ -89,8 +89,6 @@ def vary(color: RGB, rng: np.random.Generator, spread: float) -> RGB:
         spread: Standard deviation of the step of brightness, in levels of 255; the steps of
             the single channels have half of it. No step is over two deviations.
     """
-    steps = rng.standard_normal(4).clip(-2, 2) * spread
-    a, b, c = (
-        min(255, max(0, round(v + steps[0] + s / 2))) for v, s in zip(color, steps[1:], strict=True)
-    )
-    return a, b, c
+    bright, *steps = (rng.standard_normal(4).clip(-2, 2) * spread).tolist()
+    r, g, b = (round(v + bright + s / 2) for v, s in zip(color, steps, strict=True))
+    return min(255, max(0, r)), min(255, max(0, g)), min(255, max(0, b))
