@@ -1,0 +1,1 @@
+"""Tags of faces: a small network, its training, Illustration2Vec's calls, attributes."""

@@ -1,0 +1,72 @@
+"""How right and how honest a tagger is, per attribute, on pictures it did not learn from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from nfe.tagging.calibration import best_thresholds, expected_calibration_error
+from nfe.tagging.groups import Group, log_probabilities, probabilities, tags_of
+
+__all__ = ["attribute_figures", "tag_thresholds"]
+
+NUM_BINS = 10
+BETAS = (0.5, 1.0, 2.0)
+
+
+def attribute_figures(
+    logits: torch.Tensor, labels: np.ndarray, groups: Sequence[Group]
+) -> dict[str, dict[str, float]]:
+    """Return accuracy and calibration of each attribute, over the pictures whose value is known.
+
+    Args:
+        logits: [N, T].
+        labels: Index of the value per group, [N, G], -1 where it is not known.
+        groups: The G groups.
+
+    Returns:
+        Attribute -> `accuracy` of the most probable value, `accuracy_surer_half`: over the half
+        with the greater confidence, `chance`: share of the commonest value,
+        `calibration_error`: expected, over 10 bins, `num_pictures`. An attribute without any
+        known picture is left out.
+    """
+    figures = {}
+    for column, scores in enumerate(log_probabilities(logits, groups)):
+        known = labels[:, column] >= 0
+        if not known.any():
+            continue
+        shares, truth = scores.exp().numpy()[known], labels[known, column]
+        confidence, correct = shares.max(axis=1), shares.argmax(axis=1) == truth
+        surer = np.argsort(-confidence, kind="stable")[: (len(truth) + 1) // 2]
+        figures[groups[column].attribute] = {
+            "accuracy": float(correct.mean()),
+            "accuracy_surer_half": float(correct[surer].mean()),
+            "chance": float(np.bincount(truth).max() / len(truth)),
+            "calibration_error": expected_calibration_error(confidence, correct, NUM_BINS),
+            "num_pictures": len(truth),
+        }
+    return figures
+
+
+def tag_thresholds(
+    logits: torch.Tensor, labels: np.ndarray, groups: Sequence[Group]
+) -> dict[str, tuple[float, ...]]:
+    """Return for each tag its best thresholds for F0.5, F1 and F2.
+
+    Args:
+        logits: [N, T].
+        labels: Index of the value per group, [N, G], -1 where it is not known.
+        groups: The G groups.
+    """
+    present = np.stack(
+        [
+            np.where(labels[:, column] < 0, -1, labels[:, column] == value)
+            for column, group in enumerate(groups)
+            for value, tag in enumerate(group.tags)
+            if tag
+        ],
+        axis=1,
+    )
+    scores = probabilities(logits, groups).numpy()
+    best = np.stack([best_thresholds(scores, present, beta) for beta in BETAS], axis=1)
+    return {tag: tuple(row) for tag, row in zip(tags_of(groups), best.tolist(), strict=True)}
