@@ -135,7 +135,10 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 
 def _is_hidden(parts: Iterable[str]) -> bool:
-    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db") for part in parts)
+    return any(
+        (part.startswith(".") and part != "..") or part in ("__MACOSX", "Thumbs.db")
+        for part in parts
+    )
 
 
 def _printable(path: Path) -> str:

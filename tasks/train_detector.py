@@ -29,8 +29,9 @@ def main(arguments: list[str]) -> None:
     import torch
 
     from nfe.faces.composites import Composite, make_composite
-    from nfe.faces.detector_network import DetectorNetwork
+    from nfe.faces.detector_network import DetectorNetwork, load_exported
     from nfe.faces.detector_training import train_detector
+    from nfe.images import images_from_pixels
 
     options = _parse(arguments)
     torch.set_num_threads(options.num_threads)
@@ -45,9 +46,12 @@ def main(arguments: list[str]) -> None:
         count = max(4, round(options.batch_size * 160**2 / side**2))
         return [make_composite(rng, train, side, options.min_face) for _ in range(count)]
 
-    network = DetectorNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = DetectorNetwork()
+    if options.start is not None:
+        batch = np.stack([composite.pixels for composite in make_batch()])
+        network = load_exported(options.start, images_from_pixels(batch))
     train_detector(
-        network,
+        network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         make_batch,
         options.num_steps,
         options.learning_rate,
@@ -62,6 +66,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--faces", nargs="+", type=Path, required=True, help="cut faces")
     parser.add_argument("--photos", type=Path, required=True, help="pictures without drawn faces")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--start", type=Path, help="exported detector to train further")
     parser.add_argument("--num-faces", type=int, default=6000, help="faces to take per source")
     parser.add_argument("--num-scenes", type=int, default=1500, help="scenes to draw")
     parser.add_argument("--num-steps", type=int, default=1500)
@@ -139,16 +144,18 @@ def _draw(
 
 def _write(network: Any, held_out: "Material", options: argparse.Namespace) -> None:
     """Export the network, measure the exported file, describe it."""
-    from nfe.files import atomic_folder, write_json, write_manifest
+    from nfe.files import atomic_folder, read_json, write_json, write_manifest
 
-    command = "python -m tasks.train_detector " + " ".join(sys.argv[1:])
+    commands = ["python -m tasks.train_detector " + " ".join(sys.argv[1:])]
+    if options.start is not None:
+        commands = [*read_json(options.start.parent / "model.json")["commands"], *commands]
     with atomic_folder(options.out) as folder:
         from nfe.faces.detector_network import export_detector
 
         path = folder / "detector.onnx"
         export_detector(network, path, options.max_side, options.min_score, options.max_overlap)
         metrics = measure_detector(path, held_out, options.max_side, options.min_face)
-        write_json(folder / "model.json", _description(command, network, metrics))
+        write_json(folder / "model.json", _description(commands, network, metrics))
         write_manifest(folder)
     for name, value in metrics.items():
         print(f"train_detector: {name} = {value}")
@@ -192,7 +199,7 @@ def measure_detector(
     }
 
 
-def _description(command: str, network: Any, metrics: dict[str, float]) -> dict[str, Any]:
+def _description(commands: list[str], network: Any, metrics: dict[str, float]) -> dict[str, Any]:
     return {
         "model": "face detector",
         "file": "detector.onnx",
@@ -209,7 +216,7 @@ def _description(command: str, network: Any, metrics: dict[str, float]) -> dict[
             "max_overlap": "greatest intersection over union of two faces",
         },
         "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "command": command,
+        "commands": commands,
         "trained_on": "drawn scenes and pasted faces; the last tenth of each source held out",
         "held_out": metrics,
     }

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 EMPTY = np.zeros((0, 4), dtype=np.float32)
 UNKNOWN_EYES = np.full(4, np.nan, dtype=np.float32)
+MAX_TURN = 30.0  # degrees
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def make_composite(
 def _from_scene(
     rng: np.random.Generator, material: Material, side: int, min_face: float
 ) -> Composite:
-    """Scale a drawn scene and lay it on a background; the face's side is spread evenly."""
-    scene = _pick(rng, material.scenes)
+    """Scale and turn a drawn scene and lay it on a background."""
+    scene = _turned(rng, _pick(rng, material.scenes))
     scale = _log_uniform(rng, min_face, side) / float(scene.box[2] - scene.box[0])
     height, width = (max(2, round(n * scale)) for n in scene.pixels.shape[:2])
     picture = Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.BILINEAR)
@@ -108,6 +109,26 @@ def _from_scene(
         boxes = np.array([side - boxes[2], boxes[1], side - boxes[0], boxes[3]])
         eyes = np.array([side - eyes[2], eyes[3], side - eyes[0], eyes[1]])
     return Composite(pixels, boxes[None].astype(np.float32), eyes[None].astype(np.float32))
+
+
+def _turned(rng: np.random.Generator, scene: KnownScene) -> KnownScene:
+    """Turn every second scene about its face, so that the eyes tell angles of all sizes."""
+    if rng.random() < 0.5:
+        return scene
+    angle = float(rng.uniform(-MAX_TURN, MAX_TURN))
+    center = (scene.box[:2] + scene.box[2:]) / 2
+    color = tuple(int(value) for value in scene.pixels[0, 0])
+    picture = Image.fromarray(scene.pixels).rotate(
+        angle,
+        Image.Resampling.BILINEAR,
+        center=(float(center[0]), float(center[1])),
+        fillcolor=color,
+    )
+    # Pillow turns against the clock, in a picture whose y axis points down.
+    sine, cosine = np.sin(np.radians(angle)), np.cos(np.radians(angle))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    eyes = (scene.eyes.reshape(2, 2) - center) @ turn + center
+    return KnownScene(np.array(picture), scene.box, eyes.ravel())
 
 
 def _from_faces(
@@ -218,10 +239,10 @@ def _degraded(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     choice = rng.random()
     if choice < 0.05:
         pixels = np.repeat(pixels.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    elif choice < 0.15:
-        blur = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2))
+    elif choice < 0.17:
+        blur = ImageFilter.GaussianBlur(_log_uniform(rng, 0.3, 3.0))
         pixels = np.array(Image.fromarray(pixels).filter(blur))
-    elif choice < 0.25:
+    elif choice < 0.27:
         noise = rng.normal(0, rng.uniform(2, 12), pixels.shape)
         pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
     return pixels

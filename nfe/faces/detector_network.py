@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nfe.errors import ModelFileError
 from nfe.faces.detection import METADATA_KEYS
 from nfe.files import atomic_path
 
-__all__ = ["MULTIPLE", "STRIDE", "DetectorNetwork", "decode", "export_detector"]
+__all__ = ["MULTIPLE", "STRIDE", "DetectorNetwork", "decode", "export_detector", "load_exported"]
 
 STRIDE = 4  # pixels per cell of the grid
 MULTIPLE = 32  # height and width of the images: the coarsest level has this stride
@@ -125,6 +126,58 @@ def export_detector(
     )
     with atomic_path(path) as partial:
         partial.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def load_exported(path: Path, images: Tensor) -> DetectorNetwork:
+    """Read an exported network back, to train it further.
+
+    The export folds each batch norm into its convolution. Here each gets the statistics of
+    `images` and the scale and shift that undo them, so that the network answers as before.
+
+    Args:
+        path: A file that `export_detector` wrote.
+        images: Typical images, [N, 3, H, W].
+
+    Raises:
+        ModelFileError: If the file is unreadable or holds another network.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    network = DetectorNetwork().eval()
+    try:
+        tensors = onnx.load(path).graph.initializer
+        weights = {t.name: torch.tensor(onnx.numpy_helper.to_array(t)) for t in tensors}
+        with torch.no_grad():
+            for name, module in network.named_modules():
+                if isinstance(module, nn.Conv2d):
+                    module.weight.copy_(weights[f"network.{name}.weight"])
+                    if module.bias is not None:
+                        module.bias.copy_(weights[f"network.{name}.bias"])
+                elif isinstance(module, nn.BatchNorm2d):
+                    conv = name.removesuffix("1") + "0"
+                    module.bias.copy_(weights[f"network.{conv}.weight_bias"])
+    except (OSError, KeyError, RuntimeError, DecodeError) as error:
+        raise ModelFileError(
+            f"{path} must be a detector that this program exported, got: {error}"
+        ) from error
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(_unfold) for norm in norms]
+    with torch.no_grad():
+        network(images)
+    for hook in hooks:
+        hook.remove()
+    return network
+
+
+def _unfold(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+    """Take the statistics of the input, and a scale and shift that undo them."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+    norm.running_var.copy_(inputs[0].var((0, 2, 3), unbiased=False))
+    norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+    norm.bias.add_(norm.running_mean)
 
 
 class _Residual(nn.Module):
