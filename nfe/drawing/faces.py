@@ -34,23 +34,10 @@ GLASSES_COLORS: tuple[RGB, ...] = ((56, 46, 58), (140, 44, 52), (44, 62, 112))
 FRINGE_TAGS = {"blunt": "blunt bangs", "swept": "swept bangs", "parted": "parted bangs",
                "crossed": "hair between eyes"}  # fmt: skip
 CLOTHES_TAGS = {"sailor": "serafuku", "shirt": "shirt", "sweater": "sweater", "hoodie": "hoodie"}
-SKINS = (
-    "pale",
-    "fair",
-    "light",
-    "pale",
-    "fair",
-    "light",
-    "tan",
-    "dark",
-)  # the last two half as often
+SKINS = 2 * ("pale", "fair", "light") + ("tan", "dark")  # the last two half as often
 SHADOW = np.array((0.0, 0.05))  # of the fringe on the face
-ORNAMENT_TAGS = {
-    "bow": "hair bow",
-    "flower": "hair flower",
-    "clips": "hairclip",
-    "band": "hairband",
-}
+ORNAMENT_TAGS = {"bow": "hair bow", "flower": "hair flower", "clips": "hairclip",
+                 "band": "hairband"}  # fmt: skip
 PIVOT = 0.6  # height at which the head turns on the neck
 
 

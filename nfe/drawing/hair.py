@@ -41,6 +41,8 @@ DOME: tuple[Point, ...] = (
     (0.71, -0.2),
 )  # fmt: skip
 
+DOME_POINTS = np.array(DOME)
+
 # Right halves, from the crown down to the middle; the indices of sharp points follow.
 BACK_HALVES: dict[str, tuple[Point, ...]] = {
     "short": (
@@ -107,7 +109,7 @@ def fringe_curve(fringe: str, rng: np.random.Generator) -> tuple[np.ndarray, np.
     points = np.empty((2 * len(edge) - 1, 2))
     points[::2], points[1::2] = edge, middle
     corners = tuple(range(len(DOME), len(DOME) + len(points), 2))
-    return smooth_closed(np.concatenate((np.array(DOME), points)), corners), edge
+    return smooth_closed(np.concatenate((DOME_POINTS, points)), corners), edge
 
 
 def draw_front_hair(
