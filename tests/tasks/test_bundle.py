@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from nfe.bundle import load_bundle, read_description
+from nfe.errors import ModelFileError
+from tasks import bundle
+
+from .editing_project import make_editing_project
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    make_editing_project(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "data/train_gan/metrics.json").write_text('{"kimg": 3}')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_bundle_holds_all_that_editing_needs(project):
+    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    loaded = load_bundle(project / "data/bundle/model", "cpu", bf16=False)
+    assert loaded.generator.resolution == 16
+    assert loaded.encoder.num_ws == loaded.generator.num_ws
+    assert loaded.detector is not None
+    assert {b.attribute for b in loaded.boundaries} == {"hair", "smile"}
+    assert not (project / "data/bundle/model/generator/discriminator.safetensors").exists()
+
+
+def test_description_says_what_the_model_is_and_where_it_came_from(project):
+    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    description = read_description(project / "data/bundle/model")
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    assert description["name"] == "tiny"
+    assert description["architecture"]["generator"]["resolution"] == 16
+    assert description["attributes"]["smile"].keys() == {"yes", "no"}
+    assert description["alignment"]["feather"] == 0.2
+    assert description["refinement"]["num_steps"] == values["invert"]["refinement"]["num_steps"]
+    assert description["provenance"]["params"]["train_gan"] == values["train_gan"]
+    assert description["metrics"] == {"train_gan": {"kimg": 3}}
+
+
+def test_same_models_give_the_same_bytes(project):
+    manifests = []
+    for _ in range(2):
+        bundle.run(bundle.Params(name="tiny", feather=0.2))
+        manifests.append((project / "data/bundle/model/manifest.json").read_bytes())
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["generator/generator.safetensors", "boundaries/boundaries.npz", "model.json"]
+)
+def test_a_damaged_file_is_named(project, name):
+    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    file = project / "data/bundle/model" / name
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ModelFileError, match=file.name.replace(".", r"\.")):
+        load_bundle(project / "data/bundle/model", "cpu", bf16=False)
+
+
+def test_a_damaged_part_is_not_bundled(project):
+    (project / "data/train_encoder/model/encoder.safetensors").write_bytes(b"x")
+    with pytest.raises(ModelFileError, match=r"encoder\.safetensors"):
+        bundle.run(bundle.Params(name="tiny", feather=0.2))
+    assert not (project / "data/bundle/model").exists()
+
+
+def test_another_folder_or_format_is_refused(project):
+    with pytest.raises(ModelFileError, match="must be a model folder"):
+        read_description(project)
+    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    model = project / "data/bundle/model"
+    description = json.loads((model / "model.json").read_text())
+    from nfe.files import write_json, write_manifest
+
+    write_json(model / "model.json", {**description, "format": 99})
+    write_manifest(model)
+    with pytest.raises(ModelFileError, match="format 1"):
+        read_description(model)

@@ -1,0 +1,89 @@
+import json
+
+import numpy as np
+import pytest
+
+from nfe.boundaries import load_boundaries, measure_distances
+from nfe.errors import ParamsError
+from nfe.files import read_npz
+from nfe.images import decode_pixels
+from tasks import edit
+
+from .editing_project import ATTRIBUTES, make_editing_project
+
+VALUES = {
+    "edits": [
+        {"set": {"hair": "blue"}, "keep": ["smile"]},
+        {"set": {"hair": "red", "smile": "yes"}, "keep": []},
+        {"set": {"hair": "plaid"}, "keep": []},
+    ],
+    "strength": "auto",
+    "num_samples": 20,
+    "batch_size": 8,
+    "attributes": ATTRIBUTES,
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    make_editing_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data/edit"
+
+
+def run(**changes):
+    edit.run(edit.Params.model_validate(VALUES | changes))
+
+
+def test_every_picture_is_edited_by_every_possible_edit(project):
+    run()
+    for folder in ("hair=blue", "hair=red+smile=yes"):
+        files = sorted((project / "pictures" / folder).rglob("*.png"))
+        assert [file.name for file in files] == [f"{i}.png" for i in range(5)]
+        assert decode_pixels(files[0].read_bytes(), "0").shape == (16, 16, 3)
+    rows = [json.loads(line) for line in (project / "edit.jsonl").read_text().splitlines()]
+    assert len(rows) == 10
+    assert rows[0]["set"] == {"hair": "blue"}
+    assert rows[0]["judge_before"].keys() == ATTRIBUTES.keys()
+    assert decode_pixels((project / "edits.png").read_bytes(), "edits").std() > 0
+
+
+def test_rows_tell_distances_that_follow_from_the_codes(project):
+    run()
+    boundaries = load_boundaries(project.parent / "fit_boundaries/boundaries")
+    blue = next(b for b in boundaries if b.name == "hair=blue")
+    w_plus = read_npz(project.parent / "invert/codes.npz")["w_plus"]
+    before = measure_distances(w_plus.mean(axis=1), [blue])[:, 0]
+    rows = [json.loads(line) for line in (project / "edit.jsonl").read_text().splitlines()][:5]
+    np.testing.assert_allclose([r["distance_before"][0] for r in rows], before, atol=1e-4)
+    reached = np.array([r["distance_after"][0] for r in rows])
+    assert (reached >= np.maximum(before, blue.positive_distance) - 1e-3).all()
+
+
+def test_metrics_count_images_and_name_what_was_skipped(project):
+    run()
+    metrics = json.loads((project / "metrics.json").read_text())
+    assert (metrics["num_inverted"], metrics["num_generated"]) == (5, 20)
+    assert metrics["skipped"].keys() == {"hair=plaid"}
+    figures = metrics["edits"]["hair=blue"]
+    assert figures.keys() == {
+        f"{mode}_{kind}"
+        for mode in ("unconditional", "conditional")
+        for kind in ("inverted", "generated")
+    }
+    for case in figures.values():
+        assert 0 <= case["num_images"] <= 20
+
+
+def test_summary_weighs_edits_by_their_images():
+    measured = {
+        "a": {"x": {"num_images": 1.0, "success": 1.0, "preservation": 0.0}},
+        "b": {"x": {"num_images": 3.0, "success": 0.0}},
+        "c": {"x": {"num_images": 0.0}},
+    }
+    assert edit.summarise(measured) == {"x_success": 0.25, "x_preservation": 0.0}
+
+
+def test_no_possible_edit_is_an_error(project):
+    with pytest.raises(ParamsError, match="one that is possible: attribute must be one of"):
+        run(edits=[{"set": {"hat": "yes"}, "keep": []}])
