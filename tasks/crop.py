@@ -58,6 +58,7 @@ class Cut:
     """What became of one picture: its faces, or the reason why there are none."""
 
     faces: list[CutFace] = field(default_factory=list)
+    fingerprint: bytes = b""
     reason: str = ""
     detail: str = ""
 
@@ -86,7 +87,7 @@ def run(params: Params) -> None:
                 rejects.append({"source": picture.name, "reason": cut.reason, "detail": cut.detail})
             for number, face in enumerate(cut.faces):
                 name = _unused_name(picture.name, number, used)
-                rows.append(_index_row(name, picture, face))
+                rows.append(_index_row(name, picture, face, cut.fingerprint))
                 if index in to_show and number == 0:
                     shown.append(decode_pixels(face.png, name))
                 yield name, face.png
@@ -123,6 +124,7 @@ def _cut_all(
 def _cut(picture: "SourcePicture", detector: "Detector | None", params: Params) -> Cut:
     """Read one picture and cut its faces; a picture without one gets a reason."""
     from nfe.faces.alignment import align, face_transform, whole_picture_transform
+    from nfe.faces.fingerprints import fingerprint
     from nfe.images import decode_pixels, encode_png
 
     try:
@@ -139,7 +141,8 @@ def _cut(picture: "SourcePicture", detector: "Detector | None", params: Params) 
     if not found:
         return Cut(reason="no_face", detail="the detector found none")
     return Cut(
-        [CutFace(encode_png(align(pixels, t, params.resolution)), t, score) for t, score in found]
+        [CutFace(encode_png(align(pixels, t, params.resolution)), t, score) for t, score in found],
+        fingerprint(pixels),
     )
 
 
@@ -158,7 +161,9 @@ def _unused_name(source: str, number: int, used: set[str]) -> str:
     return name
 
 
-def _index_row(name: str, picture: "SourcePicture", face: CutFace) -> dict[str, Any]:
+def _index_row(
+    name: str, picture: "SourcePicture", face: CutFace, fingerprint: bytes
+) -> dict[str, Any]:
     x0, y0, x1, y1 = face.transform.box
     return {
         "name": name,
@@ -171,6 +176,7 @@ def _index_row(name: str, picture: "SourcePicture", face: CutFace) -> dict[str, 
         "score": face.score,
         "size": face.transform.side,
         "tags": " ".join(picture.tags),
+        "fingerprint": fingerprint,
     }
 
 

@@ -39,7 +39,7 @@ class Params(StageParams):
     min_size: float = Field(ge=0)
     min_sharpness: float = Field(ge=0)
     min_colorfulness: float = Field(ge=0)
-    max_hash_distance: int = Field(ge=0, le=7)
+    max_hash_distance: int = Field(ge=0, le=64)
     max_color_difference: float = Field(ge=0, le=255)
     want: list[str]
     avoid: list[str]
@@ -64,7 +64,14 @@ def run(params: Params) -> None:
         tuple(params.want),
         tuple(params.avoid),
     )
-    rejects = find_rejects(names, list(index["size"]), tags, _measure_all(names), rules)
+    rejects = find_rejects(
+        list(index["source"]),
+        list(index["size"]),
+        tags,
+        _measure_all(names),
+        list(index["fingerprint"]),
+        rules,
+    )
     keeps = [i for i in range(len(names)) if i not in rejects]
     _check_enough(keeps, rejects, len(names))
     held_out = _holdout([(names[i], str(index["source"][i])) for i in keeps], params)

@@ -3,25 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import imagehash
 import numpy as np
-from PIL import Image
+
+from nfe.faces.fingerprints import near_duplicates
 
 __all__ = [
     "Measures",
     "Reject",
     "Rules",
     "colorfulness",
-    "content_hash",
     "find_rejects",
     "measure",
-    "near_duplicates",
     "sharpness",
     "tag_rule_broken",
 ]
-
-HASH_BITS = 64
-NUM_BANDS = 8  # two hashes that differ in fewer bits agree in one whole band
 
 
 @dataclass(frozen=True)
@@ -31,14 +26,10 @@ class Measures:
     Attributes:
         sharpness: See `sharpness`.
         colorfulness: See `colorfulness`.
-        content_hash: See `content_hash`.
-        thumbnail: Its colours, float32, [8, 8, 3], in levels of 255.
     """
 
     sharpness: float
     colorfulness: float
-    content_hash: int
-    thumbnail: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Rules:
         min_size: Smallest side of the face in its picture, in pixels.
         min_sharpness: Least `sharpness`.
         min_colorfulness: Least `colorfulness`.
-        max_hash_distance: Most bits in which the hashes of near duplicates differ, 0 to 7.
+        max_hash_distance: Most bits in which the hashes of near duplicates differ.
         max_color_difference: Greatest mean difference of their colours, in levels of 255.
         want: Tags that a face must have.
         avoid: Tags that a face must not have.
@@ -70,7 +61,7 @@ class Reject:
 
     Attributes:
         reason: small, blurred, grey, duplicate or tag_rule.
-        value: What decided: the size in pixels, the measure, the name of the twin, the rule.
+        value: What decided: the size in pixels, the measure, the twin picture, the rule.
     """
 
     reason: str
@@ -78,10 +69,8 @@ class Reject:
 
 
 def measure(pixels: np.ndarray) -> Measures:
-    """Measure one face, uint8, [H, W, 3], at least 8 x 8."""
-    picture = Image.fromarray(pixels)
-    thumbnail = np.asarray(picture.resize((8, 8), Image.Resampling.BOX), dtype=np.float32)
-    return Measures(sharpness(pixels), colorfulness(pixels), content_hash(pixels), thumbnail)
+    """Measure one face, uint8, [H, W, 3], at least 3 x 3."""
+    return Measures(sharpness(pixels), colorfulness(pixels))
 
 
 def sharpness(pixels: np.ndarray) -> float:
@@ -121,57 +110,6 @@ def colorfulness(pixels: np.ndarray) -> float:
     return float(np.sqrt((rest**2).mean(axis=1).sum()))
 
 
-def content_hash(pixels: np.ndarray) -> int:
-    """Return a 64-bit perceptual hash: pictures that look alike differ in few bits."""
-    bits = imagehash.phash(Image.fromarray(pixels)).hash.ravel()
-    return int(np.packbits(bits).view(">u8")[0])
-
-
-def near_duplicates(
-    measures: Sequence[Measures], max_hash_distance: int, max_color_difference: float
-) -> dict[int, int]:
-    """Find later pictures that look like an earlier kept one, in shape and in colour.
-
-    The hash knows no colour, so two drawings that differ only in it would pass for one; hence
-    the second condition. Hashes are compared only when they agree in one of `NUM_BANDS` bands
-    of bits, as every pair does that differs in fewer bits than there are bands.
-
-    Args:
-        measures: Measures of the faces in order of preference: the first of alike ones is kept.
-        max_hash_distance: Most bits in which the hashes of alike faces differ, 0 to 7.
-        max_color_difference: Greatest mean difference of their thumbnails, in levels of 255.
-
-    Returns:
-        Index of a duplicate -> index of the kept face that it looks like.
-
-    Raises:
-        ValueError: If `max_hash_distance` is out of range.
-    """
-    if not 0 <= max_hash_distance < NUM_BANDS:
-        raise ValueError(f"max_hash_distance must be 0 to {NUM_BANDS - 1}, got {max_hash_distance}")
-
-    def alike(one: Measures, other: Measures) -> bool:
-        distance = (one.content_hash ^ other.content_hash).bit_count()
-        if distance > max_hash_distance:
-            return False
-        return float(np.abs(one.thumbnail - other.thumbnail).mean()) <= max_color_difference
-
-    width = HASH_BITS // NUM_BANDS
-    bands: dict[tuple[int, int], list[int]] = {}
-    twins: dict[int, int] = {}
-    for index, face in enumerate(measures):
-        bits = face.content_hash
-        keys = [(n, bits >> (n * width) & ((1 << width) - 1)) for n in range(NUM_BANDS)]
-        seen = (other for key in keys for other in bands.get(key, ()))
-        twin = next((other for other in seen if alike(face, measures[other])), None)
-        if twin is not None:
-            twins[index] = twin
-            continue
-        for key in keys:
-            bands.setdefault(key, []).append(index)
-    return twins
-
-
 def tag_rule_broken(tags: Iterable[str], want: Sequence[str], avoid: Sequence[str]) -> str | None:
     """Return the first rule that a picture's tags break, or None.
 
@@ -191,21 +129,25 @@ def tag_rule_broken(tags: Iterable[str], want: Sequence[str], avoid: Sequence[st
 
 
 def find_rejects(
-    names: Sequence[str],
+    sources: Sequence[str],
     sizes: Sequence[float],
     tags: Sequence[Sequence[str]],
     measures: Sequence[Measures],
+    fingerprints: Sequence[bytes],
     rules: Rules,
 ) -> dict[int, Reject]:
     """Say which faces to leave out, and why; the first reason that holds counts.
 
-    Among near duplicates the largest stays, and of equally large ones the first.
+    Duplicates are sought among whole pictures, not among cut faces: a detector cuts a little
+    differently every time. Of alike pictures the one with the largest face stays, and of equal
+    ones the first; faces of one picture are no duplicates of each other.
 
     Args:
-        names: Name of each face.
+        sources: Name of each face's picture.
         sizes: Side of each face in its picture, in pixels.
         tags: Tags of each face.
         measures: Measures of each face.
+        fingerprints: Fingerprint of each face's picture.
         rules: What a face must fulfil.
 
     Returns:
@@ -216,13 +158,18 @@ def find_rejects(
         reject = _reject_alone(size, words, face, rules)
         if reject is not None:
             rejects[index] = reject
-    good = [index for index in range(len(names)) if index not in rejects]
-    order = sorted(good, key=lambda index: -sizes[index])
+    good = [index for index in range(len(sources)) if index not in rejects]
+    pictures: dict[str, bytes] = {}
+    for index in sorted(good, key=lambda index: -sizes[index]):
+        pictures.setdefault(sources[index], fingerprints[index])
+    names = list(pictures)
     twins = near_duplicates(
-        [measures[index] for index in order], rules.max_hash_distance, rules.max_color_difference
+        list(pictures.values()), rules.max_hash_distance, rules.max_color_difference
     )
-    for twin, kept in twins.items():
-        rejects[order[twin]] = Reject("duplicate", names[order[kept]])
+    original = {names[twin]: names[kept] for twin, kept in twins.items()}
+    for index in good:
+        if sources[index] in original:
+            rejects[index] = Reject("duplicate", original[sources[index]])
     return rejects
 
 

@@ -57,7 +57,7 @@ def test_faces_of_drawn_scenes_are_cut_and_indexed() -> None:
     crop.run(params())
     index = pd.read_parquet(OUT / "index.parquet")
     columns = ["name", "source", "x0", "y0", "x1", "y1", "angle", "score", "size", "tags"]
-    assert list(index.columns) == columns
+    assert list(index.columns) == [*columns, "fingerprint"]
     assert len(index) >= 23
     names, pixels = read_pixels_zip(OUT / "faces.zip")
     assert names == list(index["name"])

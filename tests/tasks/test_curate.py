@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from nfe.drawing.scenes import FLAWS, Layout, draw_illustration
 from nfe.errors import SourceError
 from nfe.faces.alignment import Transform, align
+from nfe.faces.fingerprints import fingerprint
 from nfe.files import write_stored_zip
 from nfe.images import encode_png, read_pixels_zip
 from tasks import curate
@@ -35,8 +36,8 @@ def params(**changes: Any) -> curate.Params:
         "min_size": 40,
         "min_sharpness": 0.5,
         "min_colorfulness": 4,
-        "max_hash_distance": 4,
-        "max_color_difference": 12,
+        "max_hash_distance": 6,
+        "max_color_difference": 10,
         "want": [],
         "avoid": [],
         "holdout": 0.2,
@@ -58,7 +59,8 @@ def write_crop(count: int, flaws: dict[str, float]) -> list[str]:
         name = f"{number:04d}.png"
         faces.append((name, encode_png(align(scene.pixels, transform, 64))))
         tags = " ".join(tag.replace(" ", "_") for tag in scene.tags)
-        rows.append({"name": name, "source": name, "size": x1 - x0, "tags": tags})
+        row = {"name": name, "source": name, "size": x1 - x0, "tags": tags}
+        rows.append(row | {"fingerprint": fingerprint(scene.pixels)})
         planted.append(scene.flaw or "")
     write_stored_zip(CROP / "faces.zip", faces)
     pd.DataFrame(rows).to_parquet(CROP / "index.parquet")
@@ -98,8 +100,8 @@ def test_every_face_is_kept_held_out_or_rejected_with_a_reason() -> None:
 
 
 def test_precision_and_recall_against_planted_flaws() -> None:
-    flaws = {flaw: 0.08 for flaw in FLAWS if flaw != "no_face"}
-    planted = write_crop(300, flaws)
+    flaws = {flaw: 0.1 for flaw in FLAWS if flaw != "no_face"}
+    planted = write_crop(200, flaws)
     curate.run(params())
     rejects = pd.read_parquet(OUT / "rejects.parquet").set_index("name")["reason"]
     names = pd.read_parquet(CROP / "index.parquet")["name"]
@@ -123,10 +125,10 @@ def test_tag_rules_reject_what_lacks_or_has_a_tag() -> None:
 
 
 def test_the_split_of_a_face_does_not_change_when_others_come() -> None:
-    write_crop(50, {})
+    write_crop(30, {})
     curate.run(params())
     before = splits()
-    write_crop(80, {})
+    write_crop(50, {})
     curate.run(params())
     after = splits()
     moved = [name for name, split in before.items() if after.get(name, split) != split]
@@ -173,7 +175,7 @@ def test_missing_or_damaged_faces_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"holdout": 0.0}, {"holdout": 1.0}, {"max_hash_distance": 8}, {"want": "solo"}]
+    "change", [{"holdout": 0.0}, {"holdout": 1.0}, {"max_hash_distance": 65}, {"want": "solo"}]
 )
 def test_wrong_parameters_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -1,29 +1,25 @@
-from itertools import combinations
-
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from nfe.drawing.faces import draw_face, random_face_spec
 from nfe.faces.curation import (
-    Measures,
     Reject,
     Rules,
     colorfulness,
-    content_hash,
     find_rejects,
     measure,
-    near_duplicates,
     sharpness,
     tag_rule_broken,
 )
+from nfe.faces.fingerprints import fingerprint
 
 RULES = Rules(
     min_size=40,
     min_sharpness=0.5,
     min_colorfulness=4,
-    max_hash_distance=4,
-    max_color_difference=12,
+    max_hash_distance=6,
+    max_color_difference=10,
     want=(),
     avoid=(),
 )
@@ -32,10 +28,6 @@ RULES = Rules(
 def drawn_faces(count: int) -> list[np.ndarray]:
     rng = np.random.default_rng(7)
     return [draw_face(random_face_spec(rng), 64, 2) for _ in range(count)]
-
-
-def measures(content_hash: int, color: float = 0.0) -> Measures:
-    return Measures(1.0, 20.0, content_hash, np.full((8, 8, 3), color, dtype=np.float32))
 
 
 def test_sharpness_of_a_wave_is_its_frequency() -> None:
@@ -79,44 +71,6 @@ def test_colorfulness_of_two_opponent_colours() -> None:
     assert colorfulness(pixels) == pytest.approx(expected, rel=0.01)
 
 
-def test_content_hash_survives_another_encoding_but_not_another_face() -> None:
-    one, other = drawn_faces(2)
-    again = np.array(Image.fromarray(one).resize((96, 96)).resize((64, 64)))
-    assert (content_hash(one) ^ content_hash(again)).bit_count() <= 2
-    assert (content_hash(one) ^ content_hash(other)).bit_count() > 4
-
-
-@pytest.mark.parametrize("max_distance", [0, 3, 7])
-def test_near_duplicates_agree_with_comparing_every_pair(max_distance: int) -> None:
-    rng = np.random.default_rng(3)
-    centers = [int.from_bytes(rng.bytes(8)) for _ in range(12)]
-    hashes = []
-    for _ in range(150):
-        value = centers[rng.integers(12)]
-        for bit in rng.choice(64, rng.integers(0, 6), replace=False):
-            value ^= 1 << int(bit)
-        hashes.append(value)
-    twins = near_duplicates([measures(value) for value in hashes], max_distance, 0)
-    kept = [i for i in range(150) if i not in twins]
-    for one, other in combinations(kept, 2):
-        assert (hashes[one] ^ hashes[other]).bit_count() > max_distance
-    for twin, original in twins.items():
-        assert original in kept
-        assert original < twin
-        assert (hashes[twin] ^ hashes[original]).bit_count() <= max_distance
-
-
-def test_faces_of_other_colours_are_no_duplicates() -> None:
-    faces = [measures(5, 0), measures(5, 30), measures(5, 8)]
-    assert near_duplicates(faces, 4, 10) == {2: 0}
-
-
-@pytest.mark.parametrize("distance", [-1, 8])
-def test_hash_distance_must_be_in_range(distance: int) -> None:
-    with pytest.raises(ValueError, match="max_hash_distance must be 0 to 7"):
-        near_duplicates([], distance, 10)
-
-
 def test_tag_rules() -> None:
     assert tag_rule_broken(["solo", "smile"], ["solo"], ["monochrome"]) is None
     assert tag_rule_broken([], ["solo"], []) == "lacks solo"
@@ -131,8 +85,10 @@ def test_every_reason_is_found_and_good_faces_stay() -> None:
     sizes = [80.0, 80, 80, 80, 80, 20, 80, 80, 90]
     tags = [["solo"]] * 4 + [["solo", "monochrome"]] + [["solo"]] * 4
     rules = Rules(40, 0.5, 4, 4, 12, want=("solo",), avoid=("monochrome",))
-    names = list("abcdefghi")
-    found = find_rejects(names, sizes, tags, [measure(face) for face in all_faces], rules)
+    prints = [fingerprint(face) for face in all_faces]
+    found = find_rejects(
+        list("abcdefghi"), sizes, tags, [measure(face) for face in all_faces], prints, rules
+    )
     assert {index: reject.reason for index, reject in found.items()} == {
         2: "duplicate",  # the larger one stays
         4: "tag_rule",
@@ -161,8 +117,17 @@ def test_precision_and_recall_against_planted_defects() -> None:
             faces.append(np.array(picture.resize((90, 90)).resize((64, 64))))
     names = [str(index) for index in range(len(faces))]
     count = len(faces)
-    found = find_rejects(names, [64.0] * count, [[]] * count, [measure(f) for f in faces], RULES)
+    measures, prints = [measure(f) for f in faces], [fingerprint(f) for f in faces]
+    found = find_rejects(names, [64.0] * count, [[]] * count, measures, prints, RULES)
     planted = count - originals
     caught = sum(index >= originals for index in found)
     assert caught / planted >= 0.97
     assert caught / len(found) >= 0.97
+
+
+def test_faces_of_one_picture_are_no_duplicates_and_go_together() -> None:
+    one, other = drawn_faces(2)
+    prints = [fingerprint(one), fingerprint(one), fingerprint(other), fingerprint(one)]
+    measures = [measure(one)] * 4
+    found = find_rejects(["a", "a", "b", "c"], [50, 60, 50, 90], [[]] * 4, measures, prints, RULES)
+    assert found == {0: Reject("duplicate", "c"), 1: Reject("duplicate", "c")}
