@@ -88,7 +88,7 @@ class Tagger:
         self, pictures: Pictures, on_progress: Callable[[int, int, str], None] | None = None
     ) -> np.ndarray:
         """Return the probability of every tag, float32, [N, T], in [0, 1]."""
-        return self._run(self._tags_network, "scores", pictures, on_progress)
+        return self._run(self._tags_network, self._tags_network.scores, pictures, on_progress)
 
     def estimate_specific_tags(
         self, images: Pictures, tags: Sequence[str]
@@ -146,12 +146,13 @@ class Tagger:
         Raises:
             ModelFileError: If the model has no features.
         """
-        if self._feature_network is None:
+        network = self._feature_network
+        if network is None or network.features is None:
             raise ModelFileError(
                 "tagger must have a second output of features, it has none; for Illustration2Vec "
                 f"put {ILLUSTRATION2VEC_FEATURES} beside it"
             )
-        return self._run(self._feature_network, "features", images, None)
+        return self._run(network, network.features, images, None)
 
     def extract_binary_feature(self, images: Pictures) -> np.ndarray:
         """Return features as bits, 1 where sigmoid(feature) > 0.5, packed: uint8, [N, F / 8]."""
@@ -181,11 +182,12 @@ class Tagger:
     def _run(
         self,
         network: OnnxNetwork,
-        output: str,
+        output: str | None,
         pictures: Pictures,
         on_progress: Callable[[int, int, str], None] | None,
     ) -> np.ndarray:
-        parts = []
+        assert output is not None
+        parts = [np.zeros((0, network.sizes[output]), dtype=np.float32)]
         for start in range(0, len(pictures), network.batch):
             batch = pictures[start : start + network.batch]
             plain = isinstance(batch, np.ndarray) and batch.ndim == 4 and batch.shape[3] == 3
@@ -193,7 +195,7 @@ class Tagger:
             parts.append(network.run(self.input_format.prepare(pixels), output))
             if on_progress:
                 on_progress(start + len(batch), len(pictures), "tagged")
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.tag_list)), np.float32)
+        return np.concatenate(parts)
 
 
 def _find_model(path: Path) -> Path:
