@@ -59,6 +59,10 @@ def needed_stages(
 def read_status(root: Path, stages: Sequence[str]) -> dict[str, StageStatus]:
     """Return the status of stages, compared with what dvc.lock recorded of their last run.
 
+    Args:
+        root: The project's root; it must be the current folder.
+        stages: Names of stages.
+
     Raises:
         GraphError: If DVC refuses dvc.yaml.
     """

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from nfe.errors import NFEError, ParamsError
 from nfe.files import atomic_path, write_json
@@ -111,21 +112,28 @@ def _describe(stage: str, details: Any, models: Mapping[str, type[BaseModel]]) -
     if details["type"] != "extra_forbidden":
         return message
     *inner, name = details["loc"]
-    fields = list(_model_at(models[stage], inner).model_fields)
-    meant = suggest(str(name), [field for field in fields if field not in SHARED_SECTIONS])
+    fields = _keys(_model_at(models[stage], inner))
+    everywhere = {field: s for s, model in models.items() for field in _keys(model)}
+    meant = None if name in everywhere else suggest(str(name), fields)
     if meant:
         return f"{message}; did you mean {key.rpartition('.')[0]}.{meant}?"
-    everywhere = {field: s for s, model in models.items() for field in model.model_fields}
     meant = suggest(str(name), list(everywhere))
     if meant:
         return f"{message}; did you mean {everywhere[meant]}.{meant}?"
     return f"{message}; known are {', '.join(fields)}"
 
 
+def _keys(model: type[BaseModel]) -> list[str]:
+    """Return the keys of a section as they are written in params.yaml."""
+    fields = {name: field.alias or name for name, field in model.model_fields.items()}
+    return [key for name, key in fields.items() if name not in SHARED_SECTIONS]
+
+
 def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel]:
     """Follow the location of an error from a model to the model of its inner part."""
     for part in location:
-        field = model.model_fields.get(str(part))
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        field = fields.get(str(part))
         inner = next(_models_in(field.annotation), None) if field else None
         model = inner or model
     return model
@@ -138,8 +146,18 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes `null` where there is nothing, as it stands in params.yaml."""
+
+
+_Representer.add_representer(
+    type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def _round_trip() -> YAML:
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)

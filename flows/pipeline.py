@@ -14,7 +14,7 @@ from flows.dvc_graph import StageStatus, needed_stages, read_graph, read_status
 from flows.processes import Processes
 from nfe.errors import NFEError
 
-__all__ = ["Run", "StageError", "StageResult", "run_flow"]
+__all__ = ["Relay", "Run", "StageError", "StageResult", "count_cores", "run_flow"]
 
 # What DVC says about itself: the flow says it shorter. Its errors are kept for the last line.
 NOISE = re.compile(

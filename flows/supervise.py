@@ -10,7 +10,7 @@ from flows.pipeline import Run, StageResult, run_flow
 from flows.server import temporary_server
 from nfe.errors import NFEError
 
-__all__ = ["format_results", "supervise"]
+__all__ = ["end_process", "format_results", "supervise"]
 
 PATIENCE_SECONDS = 1.5  # for the flow to end after its children were stopped
 

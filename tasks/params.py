@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from nfe.errors import ParamsError
 from tasks.stage import StageParams
 
-__all__ = ["describe_error", "load_model", "parse_params", "select_values"]
+__all__ = ["SHARED_SECTIONS", "describe_error", "load_model", "parse_params", "select_values"]
 
 SHARED_SECTIONS = ("attributes",)  # a model with a field of this name is given the whole section
 
