@@ -1,0 +1,165 @@
+"""Speed of the models that `make run` left in data/: `python -m benchmarks.pipeline [--json]`.
+
+Each row is ours beside the usual way of the projects this one follows, in one run: networks
+that make one image after the other, and a separate pass through G for each of the two losses.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from ruamel.yaml import YAML
+
+from nfe.gan.losses import discriminator_loss, generator_loss
+from nfe.gan.storage import load_generator
+from nfe.gan.training import GanTrainer
+from nfe.images import images_from_pixels, pixels_from_images, read_pixels_zip
+from nfe.inversion.optimise import refine
+from nfe.inversion.storage import load_encoder
+from nfe.sampling import sample_batches
+from nfe.tagging.storage import load_tagger_network
+from nfe.tagging.tagger import Tagger
+from nfe.threads import measure_num_threads
+from tasks.invert import Params as InvertParams
+from tasks.train_gan import Params as GanParams
+from tasks.train_gan import build_networks, training_settings
+
+ROUNDS = 3
+
+
+def rate(work: Callable[[], object], count: int) -> float:
+    """Return units per second of wall time, the best of a few rounds after a first one."""
+    best = 0.0
+    for _ in range(ROUNDS + 1):
+        started = time.perf_counter()
+        work()
+        best = max(best, count / (time.perf_counter() - started))
+    return best
+
+
+def training(values: dict, pixels: np.ndarray) -> tuple[float, float]:
+    """Training images a second at full resolution: ours, and with two passes through G."""
+    params = GanParams.model_validate(values["train_gan"])
+    settings = training_settings(params, "cpu")
+    trainer = GanTrainer(pixels, *build_networks(params, pixels.shape[1]), settings, 0, "cpu")
+    trainer.step = trainer.num_steps - 200  # the last, largest side
+    measure_num_threads(trainer.train_step, sorted({1, torch.get_num_threads()}))
+    steps = 8
+    ours = rate(lambda: [trainer.train_step() for _ in range(steps)], steps * params.batch_size)
+    images = images_from_pixels(pixels[: params.batch_size])
+    usual = rate(lambda: [two_passes(trainer, images) for _ in range(steps)], steps * len(images))
+    return ours, usual
+
+
+def two_passes(trainer: GanTrainer, reals: torch.Tensor) -> None:
+    """One step of the usual loop, without its R1: fresh images for each of the two losses."""
+    generator, discriminator = trainer.generator, trainer.discriminator
+    z = torch.randn(len(reals), generator.z_dim)
+    with torch.no_grad():
+        fakes = generator(z)
+    discriminator_loss(discriminator(reals), discriminator(fakes)).backward()
+    trainer.discriminator_optimiser.step()
+    trainer.discriminator_optimiser.zero_grad()
+    generator_loss(discriminator(generator(z))).backward()
+    trainer.generator_optimiser.step()
+    trainer.generator_optimiser.zero_grad()
+    trainer.discriminator_optimiser.zero_grad()
+
+
+def sampling() -> tuple[float, float]:
+    """Samples a second: in batches of 100, and one by one."""
+    generator = load_generator(Path("data/train_gan/model"), "cpu")
+
+    def run(count: int, batch_size: int) -> None:
+        for _, _, images in sample_batches(generator, range(count), batch_size, 1.0, "cpu"):
+            pixels_from_images(images)
+
+    return rate(lambda: run(400, 100), 400), rate(lambda: run(40, 1), 40)
+
+
+def tagging(pixels: np.ndarray) -> tuple[float, float]:
+    """Pictures tagged a second: together, and one by one."""
+    tagger = Tagger.load(Path("data/train_tagger/tagger"))
+    few = pixels[:100]
+    ours = rate(lambda: tagger.tag_scores(pixels[:2000]), len(pixels[:2000]))
+    return ours, rate(lambda: [tagger.tag_scores(few[i : i + 1]) for i in range(100)], 100)
+
+
+def refinement(values: dict, pixels: np.ndarray) -> tuple[float, float]:
+    """Faces refined a second: 64 together, and one by one as idinvert's loop does."""
+    params = InvertParams.model_validate(values["invert"])
+    generator = load_generator(Path("data/train_gan/model"), "cpu")
+    encoder = load_encoder(Path("data/train_encoder/model"), "cpu")
+    feature_maps = load_tagger_network(Path("data/train_tagger/tagger"), "cpu").feature_maps
+    images = images_from_pixels(pixels[:64])
+
+    def run(images: torch.Tensor, batch_size: int) -> float:
+        started = time.perf_counter()
+        with torch.no_grad():
+            codes = encoder(images)
+        refine(
+            images,
+            codes,
+            generator,
+            encoder,
+            feature_maps,
+            **params.refinement.model_dump(),
+            batch_size=batch_size,
+            bf16=False,
+            on_progress=lambda *_: None,
+        )
+        return len(images) / (time.perf_counter() - started)
+
+    return run(images, params.batch_size), run(images[:4], 1)
+
+
+def start_up() -> tuple[float, float]:
+    """Starts of `nfe --help` a second, beside those of a Python that imports torch."""
+    python = sys.executable
+
+    def run(*arguments: str) -> None:
+        subprocess.run([python, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    return rate(lambda: run("-m", "apps.cli", "--help"), 1), rate(
+        lambda: run("-c", "import torch"), 1
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    values = YAML(typ="safe").load(Path("params.yaml"))
+    _, pixels = read_pixels_zip(Path("data/curate/dataset.zip"))
+    rows = {
+        "training, images a second (against two passes through G)": training(values, pixels),
+        "samples a second (against one by one)": sampling(),
+        "pictures tagged a second (against one by one)": tagging(pixels),
+        "faces refined a second (against one by one)": refinement(values, pixels),
+        "nfe --help, starts a second (against import torch)": start_up(),
+    }
+    table = [
+        {
+            "what": what,
+            "ours": round(ours, 2),
+            "usual": round(usual, 2),
+            "ratio": round(ours / usual, 2),
+        }
+        for what, (ours, usual) in rows.items()
+    ]
+    if arguments.json:
+        print(json.dumps({"threads": torch.get_num_threads(), "rows": table}))
+        return
+    for row in table:
+        print(f"{row['what']:60} {row['ours']:9.2f} {row['usual']:9.2f}  x{row['ratio']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
