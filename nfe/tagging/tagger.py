@@ -68,7 +68,7 @@ class Tagger:
         if (folder / MANIFEST).is_file():
             check_manifest(folder)
         tag_list = _read_tag_list(tag_list_path or folder / "tag_list.json")
-        described = read_json(folder / "tagger.json") if (folder / "tagger.json").is_file() else {}
+        described = _read_if_there(folder / "tagger.json")
         input_format, ranges = _read_description(described, len(tag_list), folder)
         network = OnnxNetwork.load(model, input_format, len(tag_list), num_threads)
         other = folder / ILLUSTRATION2VEC_FEATURES
@@ -76,7 +76,12 @@ class Tagger:
         if features is None and other.is_file() and other != model:
             features = OnnxNetwork.load(other, input_format, None, num_threads)
         return cls(
-            tag_list, ranges, input_format, _read_thresholds(described, tag_list), network, features
+            tag_list,
+            ranges,
+            input_format,
+            _read_thresholds(described, tag_list, folder),
+            network,
+            features,
         )
 
     @property
@@ -214,6 +219,10 @@ def _find_model(path: Path) -> Path:
     return files[0]
 
 
+def _read_if_there(path: Path) -> Any:
+    return read_json(path) if path.is_file() else None
+
+
 def _read_tag_list(path: Path) -> tuple[str, ...]:
     tags = read_json(path)
     if not isinstance(tags, list) or not tags or not all(isinstance(t, str) for t in tags):
@@ -226,21 +235,40 @@ def _read_tag_list(path: Path) -> tuple[str, ...]:
 def _read_description(
     described: Any, num_tags: int, folder: Path
 ) -> tuple[InputFormat, dict[str, tuple[int, int]]]:
-    if described:
-        ranges = {c: tuple(described.get("ranges", {}).get(c, (0, 0))) for c in CATEGORIES}
-        if "ranges" not in described:
-            ranges["general"] = (0, num_tags)
-        return InputFormat.from_json(described.get("input")), ranges
-    if num_tags != ILLUSTRATION2VEC_RANGES["rating"][1]:
+    if described is None:
+        if num_tags != ILLUSTRATION2VEC_RANGES["rating"][1]:
+            raise ModelFileError(
+                f"{folder} must have a tagger.json that describes the input, or the 1,539 tags of "
+                f"Illustration2Vec, got {num_tags} tags and no tagger.json; write one"
+            )
+        return ILLUSTRATION2VEC, dict(ILLUSTRATION2VEC_RANGES)
+    if not isinstance(described, dict):
+        raise ModelFileError(f"{folder / 'tagger.json'} must be an object, it is not; restore it")
+    given = described.get("ranges", {"general": (0, num_tags)})
+    try:
+        ranges = {name: _range(given.get(name, (0, 0)), num_tags) for name in CATEGORIES}
+    except (AttributeError, TypeError, ValueError) as error:
         raise ModelFileError(
-            f"{folder} must have a tagger.json that describes the input, or the 1,539 tags of "
-            f"Illustration2Vec, got {num_tags} tags and no tagger.json"
-        )
-    return ILLUSTRATION2VEC, dict(ILLUSTRATION2VEC_RANGES)
+            f"{folder / 'tagger.json'} must give ranges as category: [first, end] within its "
+            f"{num_tags} tags, got {given!r}; correct it"
+        ) from error
+    return InputFormat.from_json(described.get("input")), ranges
 
 
-def _read_thresholds(described: Any, tag_list: Sequence[str]) -> np.ndarray | None:
-    values = described.get("thresholds") if described else None
-    if values is None:
+def _range(value: Any, num_tags: int) -> tuple[int, int]:
+    start, end = (int(number) for number in value)
+    if not 0 <= start <= end <= num_tags:
+        raise ValueError(value)
+    return start, end
+
+
+def _read_thresholds(described: Any, tag_list: Sequence[str], folder: Path) -> np.ndarray | None:
+    if not described or "thresholds" not in described:
         return None
-    return np.array([values.get(tag, [0.5] * 3) for tag in tag_list], dtype=np.float64)
+    try:
+        rows = [described["thresholds"].get(tag, [0.5] * len(RULES)) for tag in tag_list]
+        return np.array(rows, dtype=np.float64).reshape(len(tag_list), len(RULES))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{folder / 'tagger.json'} must give thresholds as tag: [f0.5, f1, f2]; correct it"
+        ) from error

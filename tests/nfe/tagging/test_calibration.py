@@ -35,8 +35,14 @@ def test_unknown_labels_do_not_count():
     groups = [Group("a", ("x", "y"), ("x", "y"))]
     logits = torch.tensor([[9.0, 0.0], [0.0, 9.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
     labels = np.array([[-1], [-1], [0], [0], [1]])
-    # Two thirds right at a difference of logits of 1 / T: exp(1 / T) = 2.
-    assert fit_temperatures(logits, labels, groups) == pytest.approx([1 / np.log(2)], rel=1e-3)
+    # Two of three right, each counted as 4/5: x gets 2 * 4/5 + 1/5 of 3, so exp(1 / T) = 3/2.
+    assert fit_temperatures(logits, labels, groups) == pytest.approx([1 / np.log(1.5)], rel=1e-3)
+
+
+def test_all_right_is_not_certain():
+    logits, labels = np.tile([[2.0, 0.0]], (98, 1)), np.zeros(98, dtype=int)
+    confidence = 1 / (1 + np.exp(-2 / fit_temperature(logits, labels)))
+    assert confidence == pytest.approx(0.99, abs=1e-4)
 
 
 def test_calibration_error():

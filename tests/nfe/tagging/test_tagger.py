@@ -215,8 +215,38 @@ def test_folders_that_are_no_tagger(folder, tmp_path):
 def test_list_that_does_not_fit(folder):
     (folder / "manifest.json").unlink()
     (folder / "tag_list.json").write_text('["a", "b", "c"]')
+    description = json.loads((folder / "tagger.json").read_text())
+    write_json(folder / "tagger.json", {"input": description["input"]})
     with pytest.raises(ModelFileError, match="output of 3 probabilities"):
         Tagger.load(folder)
     (folder / "tagger.onnx").write_bytes(b"no model")
     with pytest.raises(ModelFileError, match="readable ONNX"):
+        Tagger.load(folder)
+
+
+def test_another_tagger_with_a_described_input(illustration2vec, pixels):
+    folder, weights = illustration2vec
+    described = {"resolution": 224, "channels": "RGB", "mean": [0, 0, 0], "scale": 1}
+    write_json(folder / "tagger.json", {"input": {**described, "resample": "bilinear"}})
+    tagger = Tagger.load(folder)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).double()
+    images = torch.nn.functional.interpolate(images, (224, 224), mode="bilinear")
+    tiles = torch.nn.functional.avg_pool2d(images, 16).flatten(1).numpy()
+    expected = 1 / (1 + np.exp(-tiles @ weights.T))
+    assert tagger.tag_scores(pixels) == pytest.approx(expected, abs=1e-4)
+    assert len(tagger.estimate_top_tags(pixels[:1], n_tag=2000)[0]["general"]) == NUM_TAGS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"ranges": {"general": [0, 9]}}, {"ranges": 3}, {"thresholds": {"red": [1]}}, {"input": None}],
+)
+def test_description_that_is_wrong(folder, change):
+    (folder / "manifest.json").unlink()
+    description = json.loads((folder / "tagger.json").read_text())
+    write_json(folder / "tagger.json", {**description, **change})
+    with pytest.raises(ModelFileError, match=r"tagger\.json|tagger must"):
+        Tagger.load(folder)
+    write_json(folder / "tagger.json", [])
+    with pytest.raises(ModelFileError, match="object"):
         Tagger.load(folder)
