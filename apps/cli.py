@@ -45,10 +45,10 @@ def run(
     ] = None,
 ) -> None:
     """Bring every stage up to date: what did not change is not run."""
+    root = _enter_project()
     from flows.lock import run_lock
     from flows.params import prepare_params, stage_names, write_params
 
-    root = _enter_project()
     with _errors_to_exit_codes():
         for stage in [*(force or []), *([until] if until else [])]:
             _check_stage(stage, stage_names(root))
@@ -101,7 +101,7 @@ def _enter_project() -> Path:
     if root is None:
         _fail(2, f"folder must be in a project with a dvc.yaml, got {here}; change to one")
     os.chdir(root)
-    sys.path.insert(0, str(root))
+    sys.path.insert(0, str(root))  # its tasks, before those of the installation
     return root
 
 

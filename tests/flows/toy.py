@@ -106,7 +106,7 @@ class Project:
     root: Path
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "apps.cli", *arguments]
+        return [sys.executable, "-P", "-m", "apps.cli", *arguments]
 
     def nfe(self, *arguments: str, code: int = 0, limit_s: float = 120) -> str:
         """Run `nfe` to its end, check its exit code, return what it printed."""
