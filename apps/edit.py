@@ -213,8 +213,7 @@ def _edit(
     from nfe.edit_records import Records
     from nfe.files import sweep_leftovers
     from nfe.folder_editing import FolderEditor, edit_files
-    from tasks.stage import Progress, pick_device
-    from tasks.train_gan import has_bf16
+    from tasks.stage import Progress, has_bf16, pick_device
 
     for folder in {(out / item.output).parent for item in planned}:
         sweep_leftovers(folder)

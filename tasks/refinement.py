@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from tasks.stage import Progress, StageParams
+from tasks.stage import Progress, StageParams, has_bf16
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,6 @@ def refine_codes(
 ) -> "Tensor":
     """Refine codes as the settings say, in the device's best precision, with progress."""
     from nfe.inversion.optimise import refine
-    from tasks.train_gan import has_bf16
 
     return refine(
         images,

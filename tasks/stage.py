@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nfe.files import write_json
 
-__all__ = ["Progress", "StageParams", "pick_device", "write_metrics"]
+__all__ = ["Progress", "StageParams", "has_bf16", "pick_device", "write_metrics"]
 
 
 class StageParams(BaseModel):
@@ -71,3 +71,12 @@ def pick_device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_bf16(device: str) -> bool:
+    """Tell whether the device computes in bfloat16 natively."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()

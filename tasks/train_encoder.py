@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nfe.errors import ParamsError
 from tasks.refinement import GENERATOR, HOLDOUT, TAGGER, Weight
-from tasks.stage import Progress, StageParams, pick_device, write_metrics
+from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
     from nfe.inversion.training import EncoderSettings, EncoderTrainer
@@ -24,7 +24,6 @@ class Params(StageParams):
     channel_base: Annotated[int, Field(ge=16, le=65536)]
     channel_max: Annotated[int, Field(ge=4, le=1024)]
     kimg: Annotated[float, Field(gt=0, strict=False)]
-    warmup_kimg: Annotated[float, Field(ge=0, strict=False)]
     batch_size: Annotated[int, Field(ge=2, le=1024)]
     num_samples: Annotated[int, Field(ge=1, le=1024)]
     mixing_probability: Annotated[float, Field(ge=0, le=1, strict=False)]
@@ -123,7 +122,6 @@ def build_trainer(params: Params) -> "EncoderTrainer":
 def encoder_settings(params: Params, device: str) -> "EncoderSettings":
     """Translate the section into the library's settings, choosing the precision."""
     from nfe.inversion.training import EncoderSettings
-    from tasks.train_gan import has_bf16
 
     names = set(EncoderSettings.__dataclass_fields__) - {"bf16"}
     return EncoderSettings(
@@ -181,5 +179,5 @@ def _choose_threads(trainer: "EncoderTrainer") -> None:
     if trainer.device.type != "cpu" or most == 1:
         return
     trial = copy.deepcopy(trainer)
-    trial.step = trial.num_warmup_steps + 1  # a step without D, as most are
+    trial.step = 1  # a step without D, as most are
     measure_num_threads(trial.train_step, [1, most])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from nfe.errors import ParamsError, SourceError
-from tasks.stage import Progress, StageParams, pick_device, write_metrics
+from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,15 +126,6 @@ def training_settings(params: Params, device: str) -> "TrainingSettings":
         bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
         **{name: getattr(params, name) for name in names},
     )
-
-
-def has_bf16(device: str) -> bool:
-    """Tell whether the device computes in bfloat16 natively."""
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discriminator]":

@@ -29,7 +29,6 @@ class EncoderSettings:
 
     Attributes:
         kimg: Thousands of real images shown.
-        warmup_kimg: Thousands of sampled images shown first, with the latent term alone.
         batch_size: Real images per step.
         num_samples: Sampled images per step, for the latent term.
         mixing_probability: Share of the sampled images made from two codes.
@@ -48,7 +47,6 @@ class EncoderSettings:
     """
 
     kimg: float
-    warmup_kimg: float
     batch_size: int
     num_samples: int
     mixing_probability: float
@@ -121,15 +119,9 @@ class EncoderTrainer:
         self.sums: dict[str, float] = {}
 
     @property
-    def num_warmup_steps(self) -> int:
-        """Steps with the latent term alone."""
-        s = self.settings
-        return round(s.warmup_kimg * 1000 / (s.batch_size + s.num_samples))
-
-    @property
     def num_steps(self) -> int:
         """Steps of the whole run."""
-        return self.num_warmup_steps + round(self.settings.kimg * 1000 / self.settings.batch_size)
+        return round(self.settings.kimg * 1000 / self.settings.batch_size)
 
     def run(
         self,
@@ -169,7 +161,7 @@ class EncoderTrainer:
             TrainingError: If a loss becomes NaN or infinite.
         """
         self._set_learning_rate()
-        terms = self._warmup_terms() if self.step < self.num_warmup_steps else self._terms()
+        terms = self._terms()
         weights = {name: getattr(self.settings, f"{name}_weight") for name in terms}
         loss = sum((weights[name] * term for name, term in terms.items()), torch.zeros(()))
         self._check_finite(terms)
@@ -178,15 +170,6 @@ class EncoderTrainer:
         self.encoder_optimiser.step()
         self.step += 1
         self._count(**terms)
-
-    def _warmup_terms(self) -> dict[str, Tensor]:
-        """Sampled images in place of the real ones as well."""
-        w_plus = self._sampled_codes(self.settings.batch_size + self.settings.num_samples)
-        with self._autocast():
-            with torch.no_grad():
-                samples = self.generator.synthesis(w_plus)
-            answers = self.encoder(samples)
-        return {"latent": code_distance(answers.float(), w_plus, self.encoder.w_scale).mean()}
 
     def _terms(self) -> dict[str, Tensor]:
         """Compute the terms of E's loss, and train D on the same reconstructions."""

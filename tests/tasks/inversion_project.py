@@ -17,8 +17,7 @@ from nfe.weights import save_weights
 ENCODER_VALUES = {
     "channel_base": 128,
     "channel_max": 16,
-    "kimg": 0.064,
-    "warmup_kimg": 0.024,
+    "kimg": 0.08,
     "batch_size": 8,
     "num_samples": 4,
     "mixing_probability": 0.5,

@@ -13,8 +13,7 @@ from nfe.inversion.training import EncoderSettings, EncoderTrainer
 from .conftest import make_discriminator, make_encoder, make_generator, toy_features
 
 SETTINGS = EncoderSettings(
-    kimg=0.096,
-    warmup_kimg=0.048,
+    kimg=0.128,
     batch_size=8,
     num_samples=4,
     mixing_probability=0.5,
@@ -70,8 +69,7 @@ def assert_same_bytes(first: dict[str, torch.Tensor], second: dict[str, torch.Te
 
 def test_steps_follow_from_the_images_asked_for() -> None:
     trainer = make_trainer()
-    assert trainer.num_warmup_steps == 4  # 48 images in steps of 8 + 4
-    assert trainer.num_steps == 4 + 12
+    assert trainer.num_steps == 16  # 128 images, 8 at a time
 
 
 def test_training_brings_reconstructions_closer(tmp_path: Path) -> None:
@@ -144,7 +142,7 @@ def test_a_checkpoint_of_another_run_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_term_without_weight_is_left_out(tmp_path: Path) -> None:
-    trainer = make_trainer(latent_weight=0.0, adversarial_weight=0.0, warmup_kimg=0.0)
+    trainer = make_trainer(latent_weight=0.0, adversarial_weight=0.0)
     train(trainer, tmp_path)
     assert {"pixel", "perceptual"} == set(trainer.history[-1]) - {"step"}
 
@@ -164,7 +162,7 @@ def test_adversarial_gradient_is_that_of_the_written_loss() -> None:
 
 
 def test_nan_stops_the_run_with_advice(tmp_path: Path) -> None:
-    trainer = make_trainer(warmup_kimg=0.0)
+    trainer = make_trainer()
     with torch.no_grad():
         trainer.encoder.output.bias[0] = float("nan")
     with pytest.raises(TrainingError, match=r"loss must be finite.*learning_rate"):
