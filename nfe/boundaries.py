@@ -40,8 +40,8 @@ class Boundary:
         direction: Unit vector to move codes along, [D]: covariance @ normal. Of all shifts that
             change the distance by as much, this one leaves the distribution of codes least.
         sigma: Standard deviation of the distance over all codes.
-        positive_distance, negative_distance: Medians over the confident codes with and without
-            the value.
+        centres: Value of the attribute -> median distance of the confident codes with it: of
+            this value a positive distance, of the others mostly negative ones.
         statistics: Counts, accuracies and their intervals.
     """
 
@@ -52,8 +52,7 @@ class Boundary:
     intercept: float
     direction: np.ndarray
     sigma: float
-    positive_distance: float
-    negative_distance: float
+    centres: Mapping[str, float]
     statistics: Mapping[str, float]
 
     @property

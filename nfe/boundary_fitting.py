@@ -51,8 +51,7 @@ def fit_whitening(codes: np.ndarray, min_variance: float) -> Whitening:
 
 def fit_boundary(
     codes: np.ndarray,
-    positive: np.ndarray,
-    negative: np.ndarray,
+    labels: np.ndarray,
     confidence: np.ndarray,
     whitening: Whitening,
     *,
@@ -73,8 +72,7 @@ def fit_boundary(
 
     Args:
         codes: Latent codes, [N, D].
-        positive: Which codes have the value, bool, [N].
-        negative: Which codes have another value of the attribute, bool, [N].
+        labels: The attribute's value of each code, "" where it is not known, str, [N].
         confidence: How sure the label of each code is, [N].
         whitening: Of all codes, labelled or not.
         attribute: The attribute's name.
@@ -92,6 +90,8 @@ def fit_boundary(
     Source: Shen et al. 2020 (InterFaceGAN), section 3.2 and 4.1. We keep the intercept, whiten,
         weigh the classes equally, and take a share per class instead of 2 % of all codes.
     """
+    positive = labels == value
+    negative = (labels != value) & (labels != "")
     candidates = {
         "positive": _most_confident(positive, confidence, confident_share),
         "negative": _most_confident(negative, confidence, confident_share),
@@ -131,8 +131,7 @@ def fit_boundary(
         intercept=intercept,
         direction=shift / np.linalg.norm(shift),
         sigma=float(np.sqrt(normal @ shift)),
-        positive_distance=float(np.median(distances[candidates["positive"]])),
-        negative_distance=float(np.median(distances[candidates["negative"]])),
+        centres=_medians(distances, labels, confidence, confident_share),
         statistics=statistics,
     )
 
@@ -159,6 +158,17 @@ def _most_confident(chosen: np.ndarray, confidence: np.ndarray, share: float) ->
     indices = np.flatnonzero(chosen)
     order = np.argsort(-confidence[indices], kind="stable")
     return indices[order[: int(np.ceil(share * len(indices)))]]
+
+
+def _medians(
+    distances: np.ndarray, labels: np.ndarray, confidence: np.ndarray, share: float
+) -> dict[str, float]:
+    """Median distance of the most confident codes of each value."""
+    return {
+        str(value): float(np.median(distances[_most_confident(labels == value, confidence, share)]))
+        for value in np.unique(labels)
+        if value
+    }
 
 
 def _split(indices: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

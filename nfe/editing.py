@@ -34,11 +34,11 @@ def edit_codes(
     """Move codes until they have the values asked for, and no farther.
 
     Each code gets one shift, the same for all its layers, computed from the mean of the layers.
-    After the shift
-      * the distance to the boundary of each target value is at least the one asked for,
-      * the distance to every other value of that attribute is at most the median of codes that
-        do not have it, so that the present value goes as the target comes,
-      * the distance to every boundary of a kept attribute is what it was,
+    After the shift each code lies where codes with the target value lie:
+      * at least as far from the target's boundary as their median,
+      * at most as near to the boundaries of the attribute's other values as their median, so
+        that the present value goes as the target comes, but not farther than faces do,
+      * as far as before from every boundary of a kept attribute,
     and among all such shifts it is the one that leaves the distribution of codes least.
 
     Args:
@@ -46,8 +46,8 @@ def edit_codes(
         boundaries: All of one space.
         changes: Attribute -> the value it shall have.
         keep: Attributes whose distances must not change.
-        strength: Distance to reach, in W units; "auto" for the median distance of codes that
-            have the value. A code that is there already does not move for it.
+        strength: "auto" for the medians; or the distance from the target's boundary to reach
+            instead, in W units. A code that is there already does not move.
         layers: First layer and one past the last layer to move; None for all.
 
     Returns:
@@ -64,11 +64,12 @@ def edit_codes(
     rivals = [b for b in boundaries if b.attribute in changes and b not in targets]
     kept = [b for b in boundaries if b.attribute in keep]
 
-    wanted = [b.positive_distance if strength == "auto" else float(strength) for b in targets]
+    wanted = [b.centres[b.value] if strength == "auto" else float(strength) for b in targets]
     least = np.array(wanted) - measure_distances(means, targets)
     most = np.empty((len(means), 0))
     if rivals:
-        most = np.array([b.negative_distance for b in rivals]) - measure_distances(means, rivals)
+        most = np.array([_rival_distance(b, changes[b.attribute]) for b in rivals])
+        most = most - measure_distances(means, rivals)
     shifts = shortest_shifts(targets, least, rivals, most, kept)
     edited = w_plus.copy()
     edited[:, first:last] += shifts[:, None].astype(w_plus.dtype)
@@ -133,7 +134,8 @@ def shortest_shifts(
 def present_values(codes: np.ndarray, boundaries: Sequence[Boundary], attribute: str) -> np.ndarray:
     """Say which value of an attribute each code has, by the boundaries.
 
-    Distances are scaled so that the median code without a value has 0 and the one with it 1.
+    It is the value whose centre is nearest: the distances to all boundaries of the attribute,
+    each in its standard deviations, are compared with their medians over the value's codes.
 
     Args:
         codes: [N, D].
@@ -144,10 +146,11 @@ def present_values(codes: np.ndarray, boundaries: Sequence[Boundary], attribute:
         Names of values, [N].
     """
     own = [b for b in boundaries if b.attribute == attribute]
-    low = np.array([b.negative_distance for b in own])
-    high = np.array([b.positive_distance for b in own])
-    scores = (measure_distances(codes, own) - low) / (high - low)
-    return np.array([b.value for b in own])[scores.argmax(axis=1)]
+    sigmas = np.array([b.sigma for b in own])
+    centres = np.array([[b.centres.get(v.value, np.inf) for b in own] for v in own])  # [V, B]
+    apart = (measure_distances(codes, own)[:, None] - centres) / sigmas  # [N, V, B]
+    nearest = np.square(apart).sum(axis=2).argmin(axis=1)
+    return np.array([b.value for b in own])[nearest]
 
 
 def edit_strip(
@@ -205,6 +208,11 @@ def check_edit(
             raise ParamsError(
                 f"{attribute} must be either changed or kept, got both; remove one of the two"
             )
+
+
+def _rival_distance(rival: Boundary, target: str) -> float:
+    """Where codes with the target value lie, but not on the rival's own side of its boundary."""
+    return min(rival.centres.get(target, 0.0), 0.0)
 
 
 def _check_layers(layers: tuple[int, int] | None, num_ws: int) -> tuple[int, int]:

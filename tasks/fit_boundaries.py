@@ -83,12 +83,10 @@ def fit_all(
         if attribute not in labels:
             skipped[f"{attribute}={value}"] = "the tagger does not know its tags"
             continue
-        label = labels[attribute].to_numpy()
         try:
             boundary = fit_boundary(
                 codes,
-                label == value,
-                (label != value) & (label != ""),
+                labels[attribute].to_numpy(dtype=str),
                 labels[f"{attribute}_confidence"].to_numpy(),
                 whitening,
                 attribute=attribute,

@@ -14,7 +14,7 @@ from nfe.files import write_json, write_manifest
 
 def make_boundary(normal, intercept=0.0, attribute="a", value="x"):
     normal = np.asarray(normal, dtype=float) / np.linalg.norm(normal)
-    return Boundary(attribute, value, "w", normal, intercept, normal, 1.0, 1.5, -1.0, {"n": 3.0})
+    return Boundary(attribute, value, "w", normal, intercept, normal, 1.0, {"x": 1.5}, {"n": 3.0})
 
 
 def test_distance_is_the_euclidean_distance_from_the_plane():
@@ -53,6 +53,7 @@ def test_saved_boundaries_come_back(tmp_path):
         assert (before.direction == after.direction).all()
         assert before.name == after.name
         assert before.statistics == after.statistics
+        assert before.centres == after.centres
         assert (before.intercept, before.sigma) == (after.intercept, after.sigma)
 
 

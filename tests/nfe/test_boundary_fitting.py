@@ -15,9 +15,9 @@ def planted(rng, num=4000, dim=12, spread=1.0):
     return codes, normal, distances - np.quantile(distances, 0.7)
 
 
-def fit(codes, positive, rng, **changes):
+def fit(codes, positive, rng, known=True, **changes):
+    labels = np.where(known, np.where(positive, "blue", "red"), "")
     options = {
-        "negative": ~positive,
         "confidence": np.ones(len(codes)),
         "whitening": fit_whitening(codes, 1e-6),
         "attribute": "hair_color",
@@ -29,7 +29,7 @@ def fit(codes, positive, rng, **changes):
         "min_examples": 10,
         "rng": rng,
     }
-    return fit_boundary(codes, positive, **(options | changes))
+    return fit_boundary(codes, labels, **(options | changes))
 
 
 def test_a_planted_hyperplane_is_recovered_with_its_intercept():
@@ -59,7 +59,7 @@ def test_scale_of_the_codes_does_not_matter():
     small = fit(codes * 0.01, distances > 0, np.random.default_rng(3))
     large = fit(codes, distances > 0, np.random.default_rng(3))
     assert small.normal @ large.normal > 1 - 1e-9
-    assert small.positive_distance == pytest.approx(large.positive_distance * 0.01)
+    assert small.centres == pytest.approx({v: d * 0.01 for v, d in large.centres.items()})
 
 
 def test_the_less_confident_codes_neither_train_nor_validate():
@@ -78,11 +78,22 @@ def test_the_less_confident_codes_neither_train_nor_validate():
     assert sum(counts) == len(codes)
 
 
+def test_centres_are_the_median_distances_of_the_confident_codes_of_each_value():
+    rng = np.random.default_rng(12)
+    codes, _, distances = planted(rng)
+    confidence = np.abs(distances)
+    boundary = fit(codes, distances > 0, rng, confidence=confidence, confident_share=0.5)
+    found = codes @ boundary.normal + boundary.intercept
+    for value, side in (("blue", distances > 0), ("red", distances < 0)):
+        confident = side & (confidence >= np.median(confidence[side]))
+        assert boundary.centres[value] == pytest.approx(np.median(found[confident]))
+
+
 def test_unlabelled_codes_are_left_out():
     rng = np.random.default_rng(5)
     codes, _, distances = planted(rng)
     sure = np.abs(distances) > 0.3
-    boundary = fit(codes, (distances > 0) & sure, rng, negative=(distances < 0) & sure)
+    boundary = fit(codes, distances > 0, rng, known=sure)
     parts = ("train", "validation", "remaining")
     assert sum(boundary.statistics[f"{p}_num"] for p in parts) == sure.sum()
 
@@ -119,7 +130,7 @@ def test_too_few_examples_of_a_class_are_refused():
     with pytest.raises(TagsError, match="hair_color=blue must have 90 confident positive codes"):
         fit(codes, distances > 0, rng, min_examples=90)
     with pytest.raises(TagsError, match="negative"):
-        fit(codes, distances > 0, rng, negative=np.zeros(100, dtype=bool))
+        fit(codes, distances > 0, rng, known=distances > 0)
 
 
 def test_bootstrap_interval_is_that_of_the_binomial():

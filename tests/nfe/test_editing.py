@@ -16,10 +16,10 @@ def make_boundary(attribute, value, normal, intercept=0.0):
     normal = np.asarray(normal, dtype=float) / np.linalg.norm(normal)
     shift = COVARIANCE @ normal
     sigma = float(np.sqrt(normal @ shift))
-    return Boundary(
-        attribute, value, "w", normal, intercept, shift / np.linalg.norm(shift), sigma,
-        sigma, -0.5 * sigma, {},
-    )  # fmt: skip
+    centres = {"blue": -sigma, "red": -0.8 * sigma, "pink": -0.5 * sigma, "green": -0.9 * sigma}
+    centres |= {"yes": -sigma, "no": -sigma, value: sigma}
+    unit = shift / np.linalg.norm(shift)
+    return Boundary(attribute, value, "w", normal, intercept, unit, sigma, centres, {})
 
 
 @pytest.fixture
@@ -59,9 +59,10 @@ def test_target_is_reached_and_the_present_value_left(w_plus, boundaries):
     edited = edit_codes(w_plus, boundaries, {"hair": "blue"}, [], "auto")
     blue, *others = named(boundaries, "hair=blue", "hair=red", "hair=pink")
     after = distances(edited, boundaries, "hair=blue")
-    assert (after >= blue.positive_distance - 1e-6).all()
+    assert (after >= blue.centres["blue"] - 1e-6).all()
     for other in others:
-        assert (distances(edited, boundaries, other.name) <= other.negative_distance + 1e-6).all()
+        reached = distances(edited, boundaries, other.name)
+        assert (reached <= other.centres["blue"] + 1e-6).all()
     assert (present_values(edited.mean(1), boundaries, "hair") == "blue").all()
 
 

@@ -104,8 +104,7 @@ def fit(w: np.ndarray, labels: pd.DataFrame) -> list[Boundary]:
     return [
         fit_boundary(
             codes,
-            (labels[attribute] == value).to_numpy(),
-            (labels[attribute] != value).to_numpy(),
+            labels[attribute].to_numpy(dtype=str),
             labels[f"{attribute}_confidence"].to_numpy(),
             fit_whitening(codes, 1e-6),
             attribute=attribute,

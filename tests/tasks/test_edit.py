@@ -57,7 +57,7 @@ def test_rows_tell_distances_that_follow_from_the_codes(project):
     rows = [json.loads(line) for line in (project / "edit.jsonl").read_text().splitlines()][:5]
     np.testing.assert_allclose([r["distance_before"][0] for r in rows], before, atol=1e-4)
     reached = np.array([r["distance_after"][0] for r in rows])
-    assert (reached >= np.maximum(before, blue.positive_distance) - 1e-3).all()
+    assert (reached >= np.maximum(before, blue.centres["blue"]) - 1e-3).all()
 
 
 def test_metrics_count_images_and_name_what_was_skipped(project):
