@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from nfe.errors import ModelFileError
+from nfe.faces.detection import Detector
+from nfe.faces.detector_export import export_detector, load_exported
+from nfe.faces.detector_network import DetectorNetwork, decode
+
+
+def test_the_exported_file_answers_as_the_network_and_can_be_read_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = DetectorNetwork()
+    network(torch.randn(8, 3, 64, 64))  # moves the statistics of the batch norms
+    path = tmp_path / "detector.onnx"
+    export_detector(network.eval(), path, max_side=96, min_score=0.25, max_overlap=0.5)
+    assert path.stat().st_size < 2_000_000
+    detector = Detector.load(path)
+    assert (detector.max_side, detector.multiple) == (96, 32)
+    assert (detector.min_score, detector.max_overlap) == (0.25, 0.5)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for size in ((32, 32), (64, 96), (160, 128)):
+        images = torch.randn(1, 3, *size)
+        with torch.no_grad():
+            expected = decode(network(images))
+        for ours, theirs in zip(
+            expected, session.run(None, {"images": images.numpy()}), strict=True
+        ):
+            assert np.allclose(ours.numpy(), theirs, atol=1e-3, rtol=1e-4)
+    again = load_exported(path, torch.randn(4, 3, 96, 64)).eval()
+    with torch.no_grad():
+        for ours, theirs in zip(expected, decode(again(images)), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-3, rtol=1e-4)
+
+
+def test_what_is_no_exported_network_is_an_error(tmp_path: Path) -> None:
+    images = torch.zeros(1, 3, 32, 32)
+    with pytest.raises(ModelFileError, match="must be a detector that this program exported"):
+        load_exported(tmp_path / "none.onnx", images)
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelFileError, match="must be a detector that this program exported"):
+        load_exported(tmp_path / "bad.onnx", images)

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nfe.drawing.faces import draw_face, random_face_spec
+from nfe.errors import SourceError
+from nfe.faces.detection import Detector
+from nfe.files import check_manifest, read_json, write_stored_zip
+from nfe.images import decode_pixels, encode_png
+from tasks import train_detector
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models/detector"
+ILLUSTRATIONS = ROOT.parent / "shared/data/illustrations"
+
+
+def test_it_writes_a_detector_that_loads_and_says_how_it_was_made(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    faces = [draw_face(random_face_spec(rng), 48, 1) for _ in range(20)]
+    photos = [rng.integers(0, 256, (60, 80, 3), dtype=np.uint8) for _ in range(20)]
+    for name, pictures in (("faces", faces), ("photos", photos)):
+        members = [(f"{n:02d}.png", encode_png(pixels)) for n, pixels in enumerate(pictures)]
+        write_stored_zip(tmp_path / f"{name}.zip", members)
+    arguments = f"--faces {tmp_path}/faces.zip --photos {tmp_path}/photos.zip --out {tmp_path}/out"
+    small = "--num-steps 2 --batch-size 1 --num-scenes 20 --max-side 96 --min-score 0.3 --num-measured 20"
+    train_detector.main(f"{arguments} {small}".split())
+    check_manifest(tmp_path / "out")
+    detector = Detector.load(tmp_path / "out/detector.onnx")
+    assert (detector.max_side, detector.min_score) == (96, 0.3)
+    description = json.loads((tmp_path / "out/model.json").read_text())
+    assert description["commands"][0].startswith("python -m tasks.train_detector ")
+    assert 0 <= description["held_out"]["recall"] <= 1
+
+
+def test_a_missing_source_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="it does not exist"):
+        train_detector.main(["--faces", "none.zip", "--photos", "none.zip", "--out", "out"])
+
+
+def test_the_bundled_detector_is_whole_and_small() -> None:
+    check_manifest(MODEL)
+    assert (MODEL / "detector.onnx").stat().st_size <= 2_000_000
+    assert read_json(MODEL / "model.json")["commands"]
+
+
+def test_the_bundled_detector_finds_drawn_faces_their_eyes_and_nothing_else() -> None:
+    rng = np.random.default_rng(99)
+    scenes, backgrounds = train_detector._draw(60, rng)
+    detector = Detector.load(MODEL / "detector.onnx")
+    found = [detector.detect(scene.pixels) for scene in scenes]
+    centers = [
+        np.abs(np.array(faces[0].box) - scene.box).max() < 0.3 * (scene.box[2] - scene.box[0])
+        for faces, scene in zip(found, scenes, strict=True)
+        if faces
+    ]
+    assert sum(centers) >= 57
+    assert sum(len(detector.detect(background)) for background in backgrounds) <= 1
+
+
+@pytest.mark.skipif(not ILLUSTRATIONS.is_dir(), reason="../shared/data is absent")
+def test_the_bundled_detector_finds_faces_of_illustrations() -> None:
+    detector = Detector.load(MODEL / "detector.onnx")
+    files = [path for path in sorted(ILLUSTRATIONS.iterdir()) if path.suffix != ".json"]
+    found = [detector.detect(decode_pixels(path.read_bytes(), path.name)) for path in files]
+    assert sum(bool(faces) for faces in found) >= 5
