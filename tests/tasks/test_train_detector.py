@@ -24,7 +24,8 @@ def test_it_writes_a_detector_that_loads_and_says_how_it_was_made(tmp_path: Path
         members = [(f"{n:02d}.png", encode_png(pixels)) for n, pixels in enumerate(pictures)]
         write_stored_zip(tmp_path / f"{name}.zip", members)
     arguments = f"--faces {tmp_path}/faces.zip --photos {tmp_path}/photos.zip --out {tmp_path}/out"
-    small = "--num-steps 2 --batch-size 1 --num-scenes 20 --max-side 96 --min-score 0.3 --num-measured 20"
+    steps = "--num-steps 2 --batch-size 1 --num-scenes 20 --num-measured 20"
+    small = f"{steps} --max-side 96 --min-score 0.3"
     train_detector.main(f"{arguments} {small}".split())
     check_manifest(tmp_path / "out")
     detector = Detector.load(tmp_path / "out/detector.onnx")
