@@ -68,7 +68,7 @@ def edit_codes(
     least = np.array(wanted) - measure_distances(means, targets)
     most = np.empty((len(means), 0))
     if rivals:
-        most = np.array([_rival_distance(b, changes[b.attribute]) for b in rivals])
+        most = np.array([b.centres.get(changes[b.attribute], 0.0) for b in rivals])
         most = most - measure_distances(means, rivals)
     shifts = shortest_shifts(targets, least, rivals, most, kept)
     edited = w_plus.copy()
@@ -208,11 +208,6 @@ def check_edit(
             raise ParamsError(
                 f"{attribute} must be either changed or kept, got both; remove one of the two"
             )
-
-
-def _rival_distance(rival: Boundary, target: str) -> float:
-    """Where codes with the target value lie, but not on the rival's own side of its boundary."""
-    return min(rival.centres.get(target, 0.0), 0.0)
 
 
 def _check_layers(layers: tuple[int, int] | None, num_ws: int) -> tuple[int, int]:
