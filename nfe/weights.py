@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from nfe.errors import ModelFileError
@@ -25,7 +25,7 @@ def save_weights(path: Path, network: nn.Module) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelFileError(f"{path}: {name} must be finite, it is not; train again")
-    save_file(tensors, path)
+    path.write_bytes(save(tensors))
 
 
 def load_weights(path: Path, network: Network, device: str) -> Network:
