@@ -54,7 +54,8 @@ def edit(
         str, typer.Option(metavar="auto|NUMBER", help="How far: just enough, or a distance.")
     ] = "auto",
     steps: Annotated[
-        int | None, typer.Option(min=0, help="Refinement steps; 0 is fastest. [of the model]")
+        int | None,
+        typer.Option(min=0, help="Refinement steps; 0 is fastest (default: the model's)."),
     ] = None,
     faces: Annotated[
         Literal["auto", "detect", "whole"],
@@ -75,7 +76,7 @@ def edit(
         int, typer.Option(min=1, help="Largest width times height of a picture.")
     ] = 64_000_000,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 ... [cuda if there is one]")
+        str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: cuda if there is one).")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Do again what is done already.")

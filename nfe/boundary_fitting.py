@@ -105,14 +105,7 @@ def fit_boundary(
     splits = [_split(rng.permutation(i), train_share) for i in candidates.values()]
     train, validation = (np.concatenate(parts) for parts in zip(*splits, strict=True))
 
-    svm = LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
-    white = (codes[train] - whitening.mean) @ whitening.transform
-    svm.fit(white, positive[train])
-    scaled_normal = whitening.transform @ svm.coef_[0]
-    length = np.linalg.norm(scaled_normal)
-    normal = scaled_normal / length
-    intercept = float(svm.intercept_[0] / length - whitening.mean @ normal)
-
+    normal, intercept = _separate(codes[train], positive[train], whitening, regularisation)
     distances = codes @ normal + intercept
     remaining = (positive | negative).copy()
     remaining[train] = remaining[validation] = False
@@ -151,6 +144,18 @@ def bootstrap_interval(
     draws = [rng.binomial(n, p, NUM_BOOTSTRAPS) / n for p, n in zip(rates, counts, strict=True)]
     low, high = np.quantile(np.mean(draws, axis=0), (0.025, 0.975))
     return float(low), float(high)
+
+
+def _separate(
+    codes: np.ndarray, positive: np.ndarray, whitening: Whitening, regularisation: float
+) -> tuple[np.ndarray, float]:
+    """Unit normal and intercept, for the codes as they are, of the SVM on whitened codes."""
+    svm = LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
+    svm.fit((codes - whitening.mean) @ whitening.transform, positive)
+    scaled = whitening.transform @ svm.coef_[0]
+    length = np.linalg.norm(scaled)
+    normal: np.ndarray = scaled / length
+    return normal, float(svm.intercept_[0] / length - whitening.mean @ normal)
 
 
 def _most_confident(chosen: np.ndarray, confidence: np.ndarray, share: float) -> np.ndarray:

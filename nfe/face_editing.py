@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,14 @@ class EditedFaces:
     reconstruction_mse: np.ndarray
     distances_before: Mapping[str, np.ndarray]
     distances_after: Mapping[str, np.ndarray]
+
+    def figures(self, index: int) -> dict[str, Any]:
+        """What is known about one face, rounded, for a record."""
+        return {
+            "reconstruction_mse": round(float(self.reconstruction_mse[index]), 6),
+            "distance_before": _rounded(self.distances_before, index),
+            "distance_after": _rounded(self.distances_after, index),
+        }
 
 
 def invert_faces(
@@ -143,3 +152,7 @@ def synthesise(w_plus: np.ndarray, bundle: Bundle, batch_size: int) -> torch.Ten
     with torch.no_grad():
         parts = [bundle.generator.synthesis(part).float() for part in codes.split(batch_size)]
     return torch.cat(parts).cpu()
+
+
+def _rounded(distances: Mapping[str, np.ndarray], index: int) -> dict[str, float]:
+    return {name: round(float(values[index]), 4) for name, values in distances.items()}

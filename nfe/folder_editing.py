@@ -211,10 +211,9 @@ class FolderEditor:
             "reason": reason,
             "changes": dict(self.settings.changes) if status == "edited" else {},
             "faces": [
-                {"box": [round(v, 2) for v in t.box], "angle": round(t.angle, 2), **figures}
-                for t, figures in zip(
-                    opened.transforms, _figures(edited, own) if opened.faces else [], strict=True
-                )
+                {"box": [round(v, 2) for v in t.box], "angle": round(t.angle, 2)}
+                | (edited.figures(own.start + i) if edited is not None else {})
+                for i, t in enumerate(opened.transforms)
             ],
             "seconds": round(seconds * len(opened.faces), 3),
             "settings": self.settings.sha256,
@@ -291,18 +290,3 @@ def _chunks(planned: Sequence[Found], batch_size: int) -> list[list[Found]]:
         chunks[-1].append(found)
         pixels += found.num_pixels
     return chunks
-
-
-def _figures(edited: EditedFaces | None, own: slice) -> list[Row]:
-    """Figures of some faces for their row."""
-    assert edited is not None
-    return [
-        {
-            "reconstruction_mse": round(float(edited.reconstruction_mse[i]), 6),
-            "distance_before": {
-                n: round(float(d[i]), 4) for n, d in edited.distances_before.items()
-            },
-            "distance_after": {n: round(float(d[i]), 4) for n, d in edited.distances_after.items()},
-        }
-        for i in range(own.start, own.stop)
-    ]

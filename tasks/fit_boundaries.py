@@ -101,7 +101,7 @@ def fit_all(
         except TagsError as error:
             skipped[f"{attribute}={value}"] = str(error)
             continue
-        accuracy = boundary.statistics["validation_balanced_accuracy"]
+        accuracy = boundary.statistics.get("validation_balanced_accuracy", 0.0)
         if accuracy < params.min_accuracy:
             skipped[boundary.name] = (
                 f"balanced accuracy must be {params.min_accuracy}, got {accuracy:.3f}"
