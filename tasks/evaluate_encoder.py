@@ -55,7 +55,6 @@ class Inversion:
 
 def run(params: Params) -> None:
     """Write table.csv, methods.png, overlap.png and the figures of each method."""
-    import numpy as np
     import pandas as pd
     import torch
 
@@ -92,7 +91,7 @@ def run(params: Params) -> None:
     table = pd.DataFrame(rows).round(4)
     write_text(FOLDER / "table.csv", table.to_csv(index=False))
     write_bytes(FOLDER / "methods.png", encode_png(methods_sheet(columns, inversions)))
-    draw_overlap(FOLDER / "overlap.png", inversions, sampled, np.random.default_rng(params.seed))
+    draw_overlap(FOLDER / "overlap.png", inversions, sampled)
     print(table.to_string(index=False), flush=True)
     by_method = {row["method"]: row for row in table.to_dict("records")}
     write_metrics(FOLDER, {"num_images": len(images), **_without_names(by_method)})
@@ -195,12 +194,10 @@ def methods_sheet(columns: "list[np.ndarray]", inversions: list[Inversion]) -> "
     return np.asarray(sheet)
 
 
-def draw_overlap(
-    path: Path, inversions: list[Inversion], sampled: "np.ndarray", random: "np.random.Generator"
-) -> None:
+def draw_overlap(path: Path, inversions: list[Inversion], sampled: "np.ndarray") -> None:
     """Draw inverted over sampled codes, a panel per method, in the two main axes of the sampled.
 
-    Each inverted picture is shown with one of its layers' codes, drawn at random.
+    Each picture has as many points as codes: one per layer.
     """
     import matplotlib
 
@@ -216,11 +213,9 @@ def draw_overlap(
         1, len(inversions), figsize=(4 * len(inversions), 4), sharex=True, sharey=True
     )
     for axis, inversion in zip(axes, inversions, strict=True):
-        w_plus = inversion.w_plus.cpu().numpy()
-        layers = random.integers(w_plus.shape[1], size=len(w_plus))
-        codes = pca.transform(w_plus[range(len(w_plus)), layers])
+        codes = pca.transform(inversion.w_plus.cpu().numpy().reshape(-1, sampled.shape[1]))
         axis.scatter(*flat.T, s=4, color="#b8bcc4", label="sampled", linewidths=0)
-        axis.scatter(*codes.T, s=14, color="#d1495b", label="inverted", linewidths=0)
+        axis.scatter(*codes.T, s=6, color="#d1495b", alpha=0.6, label="inverted", linewidths=0)
         axis.set_title(inversion.method.replace("_", " "))
         axis.set_xlabel("first axis of sampled w")
     axes[0].set_ylabel("second axis of sampled w")

@@ -47,7 +47,7 @@ def refine(
         domain_weight: Of the squared distance of codes, in deviations of w; it keeps the codes
             where the encoder, and so the domain of real images, has them.
         batch_size: Images optimised together; it changes a result by rounding errors only.
-        bf16: Whether the networks run in bfloat16 autocast.
+        bf16: Whether the networks run in bfloat16 autocast, whose rounding is 2^16 times as coarse.
         on_progress: Called with images times steps done, in all, and a note.
 
     Returns:
