@@ -52,6 +52,7 @@ class Run:
     write: Callable[[bytes], object] = field(default=lambda piece: None)
     processes: Processes = field(default_factory=Processes)
     results: list[StageResult] = field(default_factory=list)
+    known: dict[str, StageStatus] = field(default_factory=dict)  # while nothing has run
 
     def run_stage(self, stage: str) -> StageResult:
         """Bring one stage up to date, unless it is.
@@ -61,7 +62,7 @@ class Run:
         """
         if self.processes.stopped:
             raise StageError(f"{stage}: the run was stopped before this stage")
-        status = read_status(self.root, [stage])[stage]
+        status = self.known.get(stage) or read_status(self.root, [stage])[stage]
         if status.state == "unchanged" and stage not in self.force:
             result = StageResult(stage, "Cached", "unchanged")
             self._say(result)
@@ -74,6 +75,7 @@ class Run:
         return result
 
     def _reproduce(self, stage: str, status: StageStatus) -> StageResult:
+        self.known.clear()  # what follows this stage may change with it
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
         why = status.why
         if stage in self.force:
@@ -178,6 +180,7 @@ def run_flow(run: Run) -> None:
     ends = [run.until] if run.until else None
     order = needed_stages(graph, ends)
     order += [s for s in graph if s in run.force and s not in order]
+    run.known.update(read_status(run.root, order))
     failures = _prefect_flow(run, {s: [p for p in graph[s] if p in order] for s in order})
     if failures:
         raise failures[0]

@@ -1,6 +1,6 @@
 """A temporary Prefect server that ends with the run, even with a run that was killed.
 
-`python -m flows.server` serves on the socket it is given as stdin's neighbour: see `start_server`.
+`python -m flows.server DESCRIPTOR` serves on an open socket; `temporary_server` starts it so.
 """
 
 import os
@@ -34,6 +34,7 @@ def quiet_environment(root: Path) -> None:
     os.environ.update(QUIET)
     for name, value in {**PLEASANT, "PREFECT_HOME": str(root / ".nfe" / "prefect")}.items():
         os.environ.setdefault(name, value)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -41,19 +42,24 @@ def temporary_server() -> Iterator[None]:
     """Serve Prefect's API while the block runs, unless PREFECT_API_URL names a server.
 
     The socket is opened here and handed on, so the first requests wait in its queue while the
-    server starts. The server ends when the pipe to this process closes.
+    server starts. The server ends when the pipe to this process closes. It writes server.log in
+    PREFECT_HOME, which must be set: see `quiet_environment`.
     """
     if os.environ.get("PREFECT_API_URL"):
         yield
         return
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+    log_path = Path(os.environ["PREFECT_HOME"]) / "server.log"
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=128) as listener,
+        log_path.open("wb") as log,
+    ):
         port = listener.getsockname()[1]
         server = subprocess.Popen(
             [sys.executable, "-m", "flows.server", str(listener.fileno())],
             env={**os.environ, **SERVED, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )

@@ -55,10 +55,9 @@ def _run(run: Run, errors: list[NFEError]) -> None:
     except NFEError as error:
         errors.append(error)
     except Exception as error:  # the orchestration itself: no server, no space, ...
-        words = " ".join(str(error).split())
-        errors.append(
-            NFEError(f"the flow must run to its end, got {type(error).__name__}: {words}")
-        )
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        log_path = run.root / ".nfe" / "prefect" / "server.log"
+        errors.append(NFEError(f"flow must run to its end, got {words}; see {log_path}"))
 
 
 def end_process(code: int) -> None:
