@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -45,6 +46,8 @@ def run(
     ] = None,
 ) -> None:
     """Bring every stage up to date: what did not change is not run."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     root = _enter_project()
     from flows.lock import run_lock
     from flows.params import prepare_params, stage_names, write_params

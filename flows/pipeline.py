@@ -52,6 +52,7 @@ class Run:
     write: Callable[[bytes], object] = field(default=lambda piece: None)
     processes: Processes = field(default_factory=Processes)
     results: list[StageResult] = field(default_factory=list)
+    error: StageError | None = None
     known: dict[str, StageStatus] = field(default_factory=dict)  # while nothing has run
 
     def run_stage(self, stage: str) -> StageResult:
@@ -70,8 +71,10 @@ class Run:
             result = self._reproduce(stage, status)
         self.results.append(result)
         if result.state in ("Failed", "Interrupted"):
+            error = StageError(f"{stage}: {result.why}")
+            self.error = self.error or error  # the first; what it stops comes after
             self.processes.stop_all()
-            raise StageError(f"{stage}: {result.why}")
+            raise error
         return result
 
     def _reproduce(self, stage: str, status: StageStatus) -> StageResult:
@@ -181,26 +184,23 @@ def run_flow(run: Run) -> None:
     order = needed_stages(graph, ends)
     order += [s for s in graph if s in run.force and s not in order]
     run.known.update(read_status(run.root, order))
-    failures = _prefect_flow(run, {s: [p for p in graph[s] if p in order] for s in order})
-    if failures:
-        raise failures[0]
+    _prefect_flow(run, {s: [p for p in graph[s] if p in order] for s in order})
+    if run.error:
+        raise run.error
 
 
-def _prefect_flow(run: Run, graph: Mapping[str, Sequence[str]]) -> list[StageError]:
+def _prefect_flow(run: Run, graph: Mapping[str, Sequence[str]]) -> None:
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
     from prefect.client.schemas.objects import State
     from prefect.states import Completed, Failed
     from prefect.task_runners import ThreadPoolTaskRunner
 
-    failures: list[StageError] = []
-
     @task(cache_policy=NO_CACHE, persist_result=False)
     def stage_task(stage: str) -> State[Any]:
         try:
             result = run.run_stage(stage)
         except StageError as error:
-            failures.append(error)
             return Failed(message=str(error))
         if result.state != "Cached":
             publish_artifacts(run.root, result)
@@ -216,10 +216,9 @@ def _prefect_flow(run: Run, graph: Mapping[str, Sequence[str]]) -> list[StageErr
             futures[stage] = named.submit(stage, wait_for=[futures[name] for name in before])
         for future in futures.values():
             future.wait()
-        return Failed(message=str(failures[0])) if failures else Completed()
+        return Failed(message=str(run.error)) if run.error else Completed()
 
     pipeline(return_state=True)
-    return failures
 
 
 def publish_artifacts(root: Path, result: StageResult) -> None:

@@ -144,8 +144,10 @@ def test_whole_run_twice_then_until(toy: Project, server: None) -> None:
     assert toy.states(first) == dict.fromkeys(["make", "join", "report"], "Completed")
     assert not (toy.root / "data/aside").exists()
     assert (toy.root / "data/report/out.txt").read_text() == "b"
-    second = toy.nfe("run", "--set", "report.text=q", "--until", "join")
-    assert toy.states(second) == dict.fromkeys(["make", "join"], "Cached")
+    options = ("--until", "join", "--jobs", "2", "--force", "aside")
+    second = toy.nfe("run", "--set", "report.text=q", *options)
+    expected = {**dict.fromkeys(["make", "join"], "Cached"), "aside": "Completed"}
+    assert toy.states(second) == expected
     assert (toy.root / "data/report/out.txt").read_text() == "b"
     failed = toy.nfe("run", "--set", "make.fail=true", "--set", "report.text=b", code=1)
     assert failed.splitlines()[-1].startswith("error: make: source must be good")
