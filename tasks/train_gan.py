@@ -19,10 +19,11 @@ DATASET = Path("data/curate/dataset.zip")
 
 
 class GrowthStep(StageParams):
-    """Train at `side` pixels for `kimg` thousand real images."""
+    """Train at `side` pixels for `kimg` thousand real images, at a learning rate."""
 
     side: Annotated[int, Field(ge=8, le=256)]
     kimg: Annotated[float, Field(gt=0, strict=False)]
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)]
 
 
 class Params(StageParams):
@@ -35,7 +36,6 @@ class Params(StageParams):
     channel_max: Annotated[int, Field(ge=4, le=1024)]
     growth: Annotated[list[GrowthStep], Field(min_length=1)]
     batch_size: Annotated[int, Field(ge=4, le=1024)]
-    learning_rate: Annotated[float, Field(gt=0, le=0.1)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     r1_gamma: Annotated[float, Field(ge=0, strict=False)]
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
@@ -122,7 +122,7 @@ def training_settings(params: Params, device: str) -> "TrainingSettings":
 
     names = set(TrainingSettings.__dataclass_fields__) - {"growth", "bf16"}
     return TrainingSettings(
-        growth=tuple((step.side, step.kimg) for step in params.growth),
+        growth=tuple((step.side, step.kimg, step.learning_rate) for step in params.growth),
         bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
         **{name: getattr(params, name) for name in names},
     )

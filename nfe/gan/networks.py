@@ -1,11 +1,13 @@
 """Generator (mapping and synthesis) and discriminator.
 
 Source: Karras et al. 2020 (StyleGAN2), with skip outputs, a residual discriminator and factored
-modulation. We differ in three ways: the convolution that doubles the side works before the
+modulation. We differ in four ways: the convolution that doubles the side works before the
 upsampling filter, which costs a quarter; there are no noise inputs, so that a code is an image;
-the discriminator halves by averaging. The gain sqrt(2) of the activations is in the weights.
+the discriminator halves by averaging, and besides its residual blocks it sees the image at every
+side (the paper's input skips). The gain sqrt(2) of the activations is in the weights.
 Both networks work at every side from 8 pixels up to their resolution, so that training can begin
-small: the layers of a small picture are the first layers of a large one.
+small: the layers of a small picture are the first layers of a large one, and a side that joins
+changes neither network's answer at first.
 """
 
 import math
@@ -167,13 +169,15 @@ class Generator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions and a halving of the side, beside a 1 x 1 shortcut."""
+    """Two 3 x 3 convolutions and a halving of the side, beside a 1 x 1 shortcut; at first zero."""
 
     def __init__(self, num_in: int, num_out: int) -> None:
         super().__init__()
         self.conv0 = EqualConv(num_in, num_in, 3)
         self.conv1 = EqualConv(num_in, num_out, 3)
         self.shortcut = EqualConv(num_in, num_out, 1, gain=1.0, bias=False)
+        nn.init.zeros_(self.conv1.weight)
+        nn.init.zeros_(self.shortcut.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, num_in, H, W] to [N, num_out, H / 2, W / 2]."""
@@ -185,7 +189,8 @@ class ResidualBlock(nn.Module):
 class Discriminator(nn.Module):
     """images -> logits: residual blocks down to 4 x 4, minibatch deviation, two dense layers.
 
-    Images may be smaller than `resolution`; they enter at the block of their side.
+    Images may be smaller than `resolution`; they enter at the block of their side. Each later
+    block also sees the image, averaged to its side.
 
     Raises:
         ValueError: If `resolution` is no power of two.
@@ -200,7 +205,7 @@ class Discriminator(nn.Module):
         }
         widths = [num_channels(s, channel_base, channel_max) for s in reversed(_sides(resolution))]
         self.resolution = resolution
-        self.from_rgb = nn.ModuleList(EqualConv(3, width, 1) for width in widths[:-1])
+        self.from_rgb = nn.ModuleList(EqualConv(3, width, 1) for width in widths)
         self.blocks = nn.ModuleList(ResidualBlock(a, b) for a, b in pairwise(widths))
         self.conv = EqualConv(widths[-1] + 1, widths[-1], 3)
         self.dense = EqualLinear(widths[-1] * 16, widths[-1])
@@ -209,10 +214,11 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images [N, 3, side, side] to logits [N]; above 0 looks real."""
         entry = int(math.log2(self.resolution // images.shape[-1]))
-        x = images.contiguous(memory_format=torch.channels_last)
-        x = leaky_relu(self.from_rgb[entry](x))
-        for block in list(self.blocks)[entry:]:
-            x = block(x)
+        images = images.contiguous(memory_format=torch.channels_last)
+        x = leaky_relu(self.from_rgb[entry](images))
+        for block, from_rgb in list(zip(self.blocks, self.from_rgb[1:], strict=True))[entry:]:
+            images = downsample(images)
+            x = block(x) + leaky_relu(from_rgb(images))
         x = leaky_relu(self.conv(minibatch_stddev(x, STDDEV_GROUP)))
         x = leaky_relu(self.dense(x.flatten(1)))
         return self.output(x)[:, 0]

@@ -25,9 +25,9 @@ class TrainingSettings:
     """Settings of a run.
 
     Attributes:
-        growth: Pairs of side in pixels and thousands of real images shown at that side, in order.
+        growth: Sides to train at, in order: side in pixels, thousands of real images shown at
+            that side, learning rate of Adam(0, 0.99) for both networks.
         batch_size: Images per step.
-        learning_rate: Of Adam(0, 0.99), both networks.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
         r1_gamma: Weight of R1, at the full resolution; smaller sides take the same.
         r1_interval: Steps between R1 penalties.
@@ -39,9 +39,8 @@ class TrainingSettings:
         checkpoint_kimg: Thousands of images between checkpoints.
     """
 
-    growth: tuple[tuple[int, float], ...]
+    growth: tuple[tuple[int, float, float], ...]
     batch_size: int
-    learning_rate: float
     decay_share: float
     r1_gamma: float
     r1_interval: int
@@ -79,12 +78,10 @@ class GanTrainer:
         self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self.generator_optimiser = _adam(self.generator, settings.learning_rate)
         interval = settings.r1_interval
-        ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        self.discriminator_optimiser = _adam(
-            self.discriminator, settings.learning_rate * ratio, 0.99**ratio
-        )
+        self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
+        self.generator_optimiser = _adam(self.generator, 0.99)
+        self.discriminator_optimiser = _adam(self.discriminator, 0.99**self.lazy_ratio)
         self.random = torch.Generator().manual_seed(seed)
         self.step = 0
         self.history: list[dict[str, float]] = []
@@ -102,11 +99,7 @@ class GanTrainer:
 
     def side_at(self, step: int) -> int:
         """Return the side in pixels that `step` trains at."""
-        for (side, _), steps in zip(self.settings.growth, self._steps_per_side(), strict=True):
-            if step < steps:
-                return side
-            step -= steps
-        return self.settings.growth[-1][0]
+        return self._growth_at(step)[0]
 
     def run(
         self,
@@ -176,7 +169,8 @@ class GanTrainer:
         if not math.isfinite(loss_g.item() + loss_d.item()):
             raise TrainingError(
                 f"loss must be finite, got {loss_g.item()} (G) and {loss_d.item()} (D) at "
-                f"{self.kimg:.1f} kimg; lower train_gan.learning_rate or raise train_gan.r1_gamma"
+                f"{self.kimg:.1f} kimg; lower the learning rates of train_gan.growth "
+                "or raise train_gan.r1_gamma"
             )
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.step()
@@ -229,19 +223,24 @@ class GanTrainer:
         for name, parameter in self.discriminator.named_parameters():
             part, _, rest = name.partition(".")
             index = rest.split(".")[0]
-            if part == "from_rgb" and int(index) != entry:
-                continue
-            if part == "blocks" and int(index) < entry:
+            if part in ("from_rgb", "blocks") and int(index) < entry:
                 continue
             yield parameter
 
     def _set_learning_rates(self) -> None:
-        left = (self.num_steps - self.step) / self.num_steps
-        share = self.settings.decay_share
-        factor = min(1.0, left / share) if share else 1.0
-        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
-            for group in optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * factor
+        rate = self._growth_at(self.step)[2]
+        if self.settings.decay_share:
+            left = (self.num_steps - self.step) / self.num_steps
+            rate *= min(1.0, left / self.settings.decay_share)
+        self.generator_optimiser.param_groups[0]["lr"] = rate
+        self.discriminator_optimiser.param_groups[0]["lr"] = rate * self.lazy_ratio
+
+    def _growth_at(self, step: int) -> tuple[int, float, float]:
+        for growth, steps in zip(self.settings.growth, self._steps_per_side(), strict=True):
+            if step < steps:
+                return growth
+            step -= steps
+        return self.settings.growth[-1]
 
     def _average(self) -> None:
         half_life = min(self.settings.ema_kimg, self.kimg * self.settings.ema_rampup) * 1000
@@ -255,7 +254,7 @@ class GanTrainer:
 
     def _steps_per_side(self) -> list[int]:
         batch = self.settings.batch_size
-        return [round(kimg * 1000 / batch) for _, kimg in self.settings.growth]
+        return [round(kimg * 1000 / batch) for _, kimg, _ in self.settings.growth]
 
     def _count(self, **values: Tensor) -> None:
         self.sums["steps"] = self.sums.get("steps", 0.0) + 1
@@ -304,10 +303,5 @@ class GanTrainer:
         self.step, self.history = state["step"], state["history"]
 
 
-def _adam(network: torch.nn.Module, learning_rate: float, beta2: float = 0.99) -> torch.optim.Adam:
-    optimiser = torch.optim.Adam(
-        network.parameters(), lr=learning_rate, betas=(0.0, beta2), foreach=True
-    )
-    for group in optimiser.param_groups:
-        group["initial_lr"] = learning_rate
-    return optimiser
+def _adam(network: torch.nn.Module, beta2: float) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), betas=(0.0, beta2), foreach=True)

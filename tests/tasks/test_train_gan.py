@@ -19,9 +19,11 @@ GAN: dict[str, Any] = {
     "num_mapping_layers": 2,
     "channel_base": 64,
     "channel_max": 8,
-    "growth": [{"side": 8, "kimg": 0.032}, {"side": 16, "kimg": 0.032}],
+    "growth": [
+        {"side": 8, "kimg": 0.032, "learning_rate": 0.004},
+        {"side": 16, "kimg": 0.032, "learning_rate": 0.002},
+    ],
     "batch_size": 8,
-    "learning_rate": 0.002,
     "decay_share": 0.5,
     "r1_gamma": 1.0,
     "r1_interval": 4,
@@ -83,7 +85,7 @@ def test_a_finished_run_continues_from_its_checkpoint(project: Path) -> None:
 
 
 def test_the_growth_must_end_at_the_side_of_the_data(project: Path) -> None:
-    params = train_gan.Params.model_validate({**GAN, "growth": [{"side": 8, "kimg": 1}]})
+    params = train_gan.Params.model_validate({**GAN, "growth": GAN["growth"][:1]})
     with pytest.raises(ParamsError, match="16"):
         train_gan.run(params)
 
@@ -96,10 +98,10 @@ def test_fewer_faces_than_a_batch_are_refused(project: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"growth": [{"side": 16, "kimg": 1}, {"side": 8, "kimg": 1}]},
-        {"growth": [{"side": 24, "kimg": 1}]},
+        {"growth": GAN["growth"][::-1]},
+        {"growth": [{"side": 24, "kimg": 1, "learning_rate": 0.002}]},
         {"growth": []},
-        {"learning_rate": float("nan")},
+        {"r1_gamma": float("nan")},
         {"r1_gama": 1.0},
         {"z_dim": "8"},
     ],

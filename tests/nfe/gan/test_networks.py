@@ -56,6 +56,16 @@ def test_discriminator_takes_both_sides(make_networks: Networks) -> None:
         assert discriminator(torch.randn(4, 3, side, side)).shape == (4,)
 
 
+def test_a_new_side_does_not_change_the_discriminator_at_first(make_networks: Networks) -> None:
+    _, discriminator = make_networks()
+    images = torch.randn(4, 3, 16, 16)
+    small = torch.nn.functional.avg_pool2d(images, 2)
+    torch.testing.assert_close(discriminator(images), discriminator(small))
+    for block in discriminator.blocks:  # as after some training
+        torch.nn.init.normal_(block.shortcut.weight)
+    assert not torch.allclose(discriminator(images), discriminator(small))
+
+
 @pytest.mark.parametrize("resolution", [4, 24, 0])
 def test_resolution_must_be_a_power_of_two(resolution: int) -> None:
     with pytest.raises(ValueError, match="power of two"):

@@ -15,9 +15,8 @@ from nfe.gan.training import GanTrainer, TrainingSettings
 Networks = Callable[[], tuple[Generator, Discriminator]]
 
 SETTINGS = TrainingSettings(
-    growth=((8, 0.024), (16, 0.04)),
+    growth=((8, 0.024, 0.004), (16, 0.04, 0.002)),
     batch_size=4,
-    learning_rate=0.002,
     decay_share=0.5,
     r1_gamma=1.0,
     r1_interval=3,
@@ -90,7 +89,7 @@ def test_nan_stops_the_run_with_advice(
 ) -> None:
     trainer = _trainer(make_networks, pixels)
     trainer.discriminator.output.weight.data.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="learning_rate"):
+    with pytest.raises(TrainingError, match="learning rates"):
         _run(trainer, tmp_path)
     assert not list(tmp_path.glob("*.pt"))
 
@@ -102,11 +101,11 @@ def test_learning_rate_falls_to_zero_over_the_last_share(
     rates = []
 
     def on_progress(*_: object) -> None:
-        rates.append(trainer.generator_optimiser.param_groups[0]["lr"] / SETTINGS.learning_rate)
+        rates.append(trainer.generator_optimiser.param_groups[0]["lr"])
 
     trainer.run(tmp_path, "run", on_progress, lambda _: None)
-    assert rates[:9] == [1.0] * 9
-    np.testing.assert_allclose(rates[8:], np.arange(8, 0, -1) / 8)
+    assert rates[:9] == [0.004] * 6 + [0.002] * 3
+    np.testing.assert_allclose(rates[8:], 0.002 * np.arange(8, 0, -1) / 8)
 
 
 def test_a_generator_without_mixing_uses_one_code(
