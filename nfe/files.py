@@ -50,9 +50,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=LEFTOVER_PREFIX, suffix=path.suffix, dir=path.parent
-        )
+        handle, name = tempfile.mkstemp(prefix=LEFTOVER_PREFIX, suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _storage_error(path, error) from error
