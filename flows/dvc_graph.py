@@ -67,7 +67,8 @@ def read_status(root: Path, stages: Sequence[str]) -> dict[str, StageStatus]:
         GraphError: If DVC refuses dvc.yaml.
     """
     with _Repository(root) as repo:
-        found = repo.status(targets=list(stages))
+        # Each target makes DVC read its files again: for several, ask for all at once.
+        found = repo.status(targets=list(stages) if len(stages) == 1 else None)
     recorded = _read_yaml(root / "dvc.lock").get("stages", {})
     values = _read_yaml(root / "params.yaml")
     status = {}
@@ -107,6 +108,8 @@ class _Repository:
 
 def _graph_error(error: BaseException) -> GraphError:
     words = " ".join(str(error).split())
+    if "not a git repository" in words:
+        return GraphError(f"project must be in a git repository, got: {words}; run `git init`")
     return GraphError(f"dvc.yaml must be a pipeline of DVC, got: {words}; repair it")
 
 
