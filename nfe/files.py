@@ -16,6 +16,7 @@ import numpy as np
 from nfe.errors import ModelFileError, StorageError
 
 __all__ = [
+    "MANIFEST",
     "atomic_folder",
     "atomic_path",
     "check_manifest",
@@ -217,5 +218,6 @@ def _flush(path: Path) -> None:
 
 def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"{path} must be writable, got: {error.strerror or error}; free space or choose another folder"
+        f"{path} must be writable, got: {error.strerror or error}; "
+        "free space or choose another folder"
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nfe.errors import ModelFileError
 
-__all__ = ["Box", "Detector", "Face", "overlaps", "suppress"]
+__all__ = ["METADATA_KEYS", "Box", "Detector", "Face", "overlaps", "suppress"]
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]

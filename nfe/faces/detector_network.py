@@ -6,7 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["MULTIPLE", "STRIDE", "ConvBlock", "DetectorNetwork", "Residual", "decode"]
+__all__ = [
+    "MULTIPLE",
+    "SIDE_LIMITS",
+    "STRIDE",
+    "UNIT_SIDE",
+    "ConvBlock",
+    "DetectorNetwork",
+    "Residual",
+    "decode",
+]
 
 STRIDE = 4  # pixels per cell of the grid
 MULTIPLE = 32  # height and width of the images: the coarsest level has this stride
