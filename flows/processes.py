@@ -48,20 +48,9 @@ class Processes:
             on_output: Called with each piece of stdout and stderr, in order.
         """
         started = time.monotonic()
-        with self._lock:  # a stop either prevents the start or sees the child
-            if self.stopped:
-                return Ended(-signal.SIGINT, 0.0, 0.0)
-            child = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                bufsize=0,
-            )
-            self._live[child.pid] = child
+        child = self._start(command, cwd, env)
+        if child is None:
+            return Ended(-signal.SIGINT, 0.0, 0.0)
         assert child.stdout is not None
         try:
             while piece := os.read(child.stdout.fileno(), 1 << 16):
@@ -73,6 +62,25 @@ class Processes:
                 del self._live[child.pid]
             child.stdout.close()
         return Ended(child.returncode, time.monotonic() - started, usage.ru_maxrss / 1024)
+
+    def _start(
+        self, command: Sequence[str], cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | None:
+        with self._lock:  # a stop either prevents the start or sees the child
+            if self.stopped:
+                return None
+            child = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                bufsize=0,
+            )
+            self._live[child.pid] = child
+            return child
 
     def stop_all(self) -> None:
         """Interrupt every group, kill after a grace period what is left; start nothing any more."""
