@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).parents[2]
+STATES = ("Completed", "Cached", "Restored", "Failed", "Interrupted")
 SHARED_CODE = ("__init__.py", "__main__.py", "inputs.py", "params.py", "stage.py")
 
 PIPELINE = """\
@@ -121,9 +122,7 @@ class Project:
         """Return stage -> state from the table at the end of a run."""
         table = output.partition("seconds    MiB")[2].splitlines()[1:]
         rows = [line.split() for line in table]
-        return {
-            row[0]: row[1] for row in rows if len(row) > 2 and row[0].replace("_", "").isalpha()
-        }
+        return {row[0]: row[1] for row in rows if len(row) > 2 and row[1] in STATES}
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.root / name
