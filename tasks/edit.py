@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("data/edit")
 GRID_ROWS = 8
+GRID_SIDE = 96
 FIRST_SEED = 1_000_000_000  # of the generated faces; far from those that boundaries are fitted on
 
 
@@ -213,8 +214,9 @@ def _write_results(
     import numpy as np
 
     from nfe.boundaries import measure_distances
+    from nfe.comparison import comparison_sheet
     from nfe.files import atomic_folder, write_bytes, write_text
-    from nfe.images import encode_png, make_grid
+    from nfe.images import encode_png, read_pixels_zip
 
     lines: list[str] = []
     with atomic_folder(FOLDER / "pictures") as partial:
@@ -236,9 +238,15 @@ def _write_results(
                 }
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     write_text(FOLDER / "edit.jsonl", "".join(lines))
-    columns = np.stack([before[0], *(pixels for _, pixels, _ in shown)], axis=1)[:GRID_ROWS]
-    sheet = make_grid(columns.reshape(-1, *columns.shape[2:]), columns=columns.shape[1])
-    write_bytes(FOLDER / "edits.png", encode_png(sheet))
+    faces = dict(zip(*read_pixels_zip(Path("data/invert/faces.zip")), strict=True))
+    columns = {"picture": np.stack([faces[name] for name in names]), "inverted": before[0]}
+    columns |= {_heading(edit): pixels for edit, (_, pixels, _) in zip(edits, shown, strict=True)}
+    write_bytes(FOLDER / "edits.png", encode_png(comparison_sheet(columns, GRID_ROWS, GRID_SIDE)))
+
+
+def _heading(edit: Edit) -> str:
+    """Return the edit in lines that fit over a picture."""
+    return "\n".join(edit.name.replace("_", " ").replace("+", "\n").split("="))
 
 
 def _stack(parts: "list[np.ndarray]") -> "np.ndarray":

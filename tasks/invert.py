@@ -46,7 +46,7 @@ class Params(StageParams):
 
 
 def run(params: Params) -> None:
-    """Write codes.npz, index.parquet, reconstructions.zip and pairs.png."""
+    """Write codes.npz, index.parquet, faces.zip, reconstructions.zip and pairs.png."""
     import pandas as pd
 
     from nfe.files import atomic_path, write_bytes, write_npz, write_stored_zip
@@ -85,10 +85,9 @@ def run(params: Params) -> None:
     index = {"name": names, "mse": mse(after, images).cpu(), "psnr": psnr(after, images).cpu()}
     with atomic_path(FOLDER / "index.parquet") as partial:
         pd.DataFrame(index).to_parquet(partial, index=False)
-    write_stored_zip(
-        FOLDER / "reconstructions.zip",
-        ((name, encode_png(picture)) for name, picture in zip(names, shown, strict=True)),
-    )
+    for zip_name, pictures in (("faces.zip", pixels), ("reconstructions.zip", shown)):
+        members = zip(names, map(encode_png, pictures), strict=True)
+        write_stored_zip(FOLDER / zip_name, members)
     write_bytes(FOLDER / "pairs.png", encode_png(pairs(pixels, shown)))
     write_metrics(
         FOLDER,

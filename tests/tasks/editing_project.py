@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from nfe.boundaries import Boundary, save_boundaries
 from nfe.boundary_fitting import fit_boundary, fit_whitening
 from nfe.bundle import write_bundle
-from nfe.files import write_npz
+from nfe.files import write_npz, write_stored_zip
 from nfe.gan.networks import Generator
+from nfe.images import encode_png
 from nfe.tagging.groups import Group
 from nfe.tagging.network import TaggerNetwork
 from nfe.tagging.storage import write_tagger
@@ -51,6 +52,8 @@ def make_editing_project(root: Path) -> Generator:
     )
     names = [f"sub/{i}.png" for i in range(5)]
     pd.DataFrame({"name": names}).to_parquet(root / "data/invert/index.parquet", index=False)
+    face = encode_png(np.zeros((16, 16, 3), dtype=np.uint8))
+    write_stored_zip(root / "data/invert/faces.zip", [(name, face) for name in names])
     write_detector(root / "models/detector/detector.onnx")
     return generator
 
