@@ -83,6 +83,7 @@ def run(params: Params) -> None:
         print(f"train_tagger: {name} is left out: {reason}", flush=True)
     labels = np.stack([chosen[group.attribute] for group in groups], axis=1)
     parts = _split(labels, params)
+    _choose_threads(params, pixels)
     metrics: dict[str, Any] = {"num_pictures": len(pixels), "left_out": left_out}
     curves = {}
     for number, name in enumerate(("tagger", "judge")):
@@ -202,6 +203,23 @@ def _split(labels: "np.ndarray", params: Params) -> "dict[str, np.ndarray]":
                 f"got {len(order)}; add tagged pictures"
             )
     return parts
+
+
+def _choose_threads(params: Params, pixels: "np.ndarray") -> None:
+    """Time steps of a throw-away network with one and with all threads, take the better."""
+    import torch
+
+    from nfe.images import images_from_pixels
+    from nfe.tagging.network import TaggerNetwork
+    from nfe.threads import measure_num_threads
+
+    most = torch.get_num_threads()
+    if pick_device() != "cpu" or most == 1:
+        return
+    trial = TaggerNetwork(params.resolution, params.width, num_tags=8)
+    trial.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = images_from_pixels(pixels[: params.batch_size])
+    measure_num_threads(lambda: trial(images).square().mean().backward(), [1, most])
 
 
 def _train(

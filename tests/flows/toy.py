@@ -122,7 +122,11 @@ class Project:
         """Return stage -> state from the table at the end of a run."""
         table = output.partition("seconds    MiB")[2].splitlines()[1:]
         rows = [line.split() for line in table]
-        return {row[0]: row[1] for row in rows if len(row) > 2 and row[1] in STATES}
+        return {
+            row[0]: row[1]
+            for row in rows
+            if len(row) > 2 and row[0].isidentifier() and row[1] in STATES
+        }
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.root / name
