@@ -67,8 +67,7 @@ def read_status(root: Path, stages: Sequence[str]) -> dict[str, StageStatus]:
         GraphError: If DVC refuses dvc.yaml.
     """
     with _Repository(root) as repo:
-        # Each target makes DVC read its files again: for several, ask for all at once.
-        found = repo.status(targets=list(stages) if len(stages) == 1 else None)
+        found = _ask(repo, stages)
     recorded = _read_yaml(root / "dvc.lock").get("stages", {})
     values = _read_yaml(root / "params.yaml")
     status = {}
@@ -80,6 +79,21 @@ def read_status(root: Path, stages: Sequence[str]) -> dict[str, StageStatus]:
         why = "; ".join(_reasons(found.get(stage, []), then, values))
         status[stage] = StageStatus(stage, "changed" if why else "unchanged", why)
     return status
+
+
+def _ask(repo: Any, stages: Sequence[str]) -> dict[str, Any]:
+    """Return DVC's findings per stage; a stage that is running now is locked, and told so."""
+    from dvc.lock import LockError
+
+    if len(stages) > 1:  # each target makes DVC read its files again: ask for all at once
+        try:
+            return dict(repo.status())
+        except LockError:
+            return {name: found for stage in stages for name, found in _ask(repo, [stage]).items()}
+    try:
+        return dict(repo.status(targets=list(stages)))
+    except LockError:
+        return {stages[0]: ["a run of it, or of what it needs, is going on"]}
 
 
 class _Repository:

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.dvc_graph import needed_stages, read_graph, read_status
+from flows.dvc_graph import GraphError, needed_stages, read_graph, read_status
 from flows.pipeline import Relay, Run, StageError
 from tests.flows.toy import Project, make_toy
 
@@ -51,6 +52,19 @@ def test_status_tells_why(made: Project) -> None:
     assert (found["join"].state, found["join"].why) == ("changed", "join.times 2 -> 3")
     assert found["report"].why == "tasks/report.py modified"
     assert found["make"].state == "unchanged"
+
+
+def test_status_beside_a_running_stage_says_so(made: Project) -> None:
+    lock = made.root / ".dvc/tmp/rwlock"
+    output = str(made.root / "data/join/out.txt")
+    with subprocess.Popen(["sleep", "60"]) as other:
+        lock.write_text(json.dumps({"write": {output: {"pid": other.pid, "cmd": "dvc repro"}}}))
+        try:
+            with pytest.raises(GraphError, match="running now"):
+                read_status(made.root, ["join"])
+        finally:
+            other.kill()
+            lock.unlink()
 
 
 def test_a_changed_value_runs_its_stage_and_the_old_value_restores_it(made: Project) -> None:
@@ -164,6 +178,7 @@ def test_interrupt_ends_everything_and_a_second_run_is_refused(toy: Project, ser
         assert first.poll() is None
     refused = toy.nfe("run", code=4)
     assert str(first.pid) in refused
+    assert "going on" in toy.nfe("status")
     first.send_signal(signal.SIGINT)
     assert first.wait(30) == 130
     assert "goes on from here" in first.stderr.read()
