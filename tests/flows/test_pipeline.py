@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dvc.lock import LockError
 
-from flows.dvc_graph import _graph_error, needed_stages, read_graph, read_status
+from flows.dvc_graph import needed_stages, read_graph, read_status
 from flows.pipeline import Relay, Run, StageError
 from tests.flows.toy import Project, make_toy
 
@@ -52,11 +51,6 @@ def test_status_tells_why(made: Project) -> None:
     assert (found["join"].state, found["join"].why) == ("changed", "join.times 2 -> 3")
     assert found["report"].why == "tasks/report.py modified"
     assert found["make"].state == "unchanged"
-
-
-def test_status_beside_a_running_stage_says_so() -> None:
-    refusal = "'data/out.txt' is busy, it is being blocked by:\n  (PID 1): dvc repro\n"
-    assert "running now" in str(_graph_error(LockError(refusal)))
 
 
 def test_a_changed_value_runs_its_stage_and_the_old_value_restores_it(made: Project) -> None:
