@@ -28,6 +28,7 @@ from nfe.inversion.encoders import Encoder
 from nfe.inversion.storage import load_encoder
 from nfe.tagging.network import TaggerNetwork
 from nfe.tagging.storage import load_tagger_network
+from nfe.tagging.tagger import Tagger
 
 __all__ = ["Bundle", "describe_attributes", "load_bundle", "read_description", "write_bundle"]
 
@@ -45,6 +46,7 @@ class Bundle:
     Attributes:
         generator, encoder, features: Frozen networks on one device; `features` is the tagger's
             network, whose feature maps the refinement compares.
+        tagger: Says what an edited face shows.
         detector: Face detector; None where every picture must be a face already.
         boundaries: One per attribute value that can be edited.
         description: Content of model.json.
@@ -56,6 +58,7 @@ class Bundle:
     generator: Generator
     encoder: Encoder
     features: TaggerNetwork
+    tagger: Tagger
     detector: Detector | None
     boundaries: Sequence[Boundary]
     description: Mapping[str, Any]
@@ -81,7 +84,8 @@ def write_bundle(
         generator_dir, encoder_dir, tagger_dir, boundaries_dir: Model folders of the stages.
         detector_path: ONNX file of the face detector; None for none.
         description: What model.json shall say beside format, architecture and attributes:
-            name, alignment, refinement, provenance, metrics.
+            name, attribute_tags (the attribute table), alignment, refinement, editing,
+            provenance, metrics.
 
     Raises:
         ModelFileError: If a part is missing or damaged.
@@ -157,6 +161,7 @@ def load_bundle(folder: Path, device: str, bf16: bool) -> Bundle:
         generator=load_generator(folder / "generator", device),
         encoder=load_encoder(folder / "encoder", device),
         features=load_tagger_network(folder / "tagger", device),
+        tagger=Tagger.load(folder / "tagger"),
         detector=Detector.load(folder / DETECTOR) if has_detector else None,
         boundaries=load_boundaries(folder / "boundaries"),
         description=description,

@@ -9,9 +9,11 @@ import torch
 
 from nfe.boundaries import measure_distances
 from nfe.bundle import Bundle
-from nfe.editing import Strength, edit_codes, edit_strip
+from nfe.editing import Strength, edit_codes, edit_strip, extend_edits
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.inversion.optimise import refine
+from nfe.shown import are_shown, shown_labels
+from nfe.tagging.attributes import Labels
 
 __all__ = [
     "STRIP_OFFSETS",
@@ -34,12 +36,14 @@ class EditedFaces:
         reconstruction_mse: Mean squared error of the inversion, images in [-1, 1], [N].
         distances_before, distances_after: `attribute=value` -> distance of each code from that
             target's boundary, [N].
+        shown: Attribute -> value that the model's tagger sees in each edited face, [N].
     """
 
     pixels: np.ndarray
     reconstruction_mse: np.ndarray
     distances_before: Mapping[str, np.ndarray]
     distances_after: Mapping[str, np.ndarray]
+    shown: Mapping[str, Sequence[str]]
 
     def figures(self, index: int) -> dict[str, Any]:
         """What is known about one face, rounded, for a record."""
@@ -47,6 +51,7 @@ class EditedFaces:
             "reconstruction_mse": round(float(self.reconstruction_mse[index]), 6),
             "distance_before": _rounded(self.distances_before, index),
             "distance_after": _rounded(self.distances_after, index),
+            "shown": {attribute: values[index] for attribute, values in self.shown.items()},
         }
 
 
@@ -102,13 +107,23 @@ def edit_faces(
         faces: uint8, [N, R, R, 3]: what was inverted.
         w_plus: Their codes, [N, num_ws, w_dim].
         bundle: The model.
-        changes, keep, strength: As `nfe.editing.edit_codes` takes them.
+        changes, keep, strength: As `nfe.editing.edit_codes` takes them; "auto" goes on until
+            the model's tagger sees the change.
         batch_size: Faces per pass.
 
     Raises:
         ParamsError: If the model cannot make such an edit.
     """
     edited = edit_codes(w_plus, bundle.boundaries, changes, keep, strength)
+    if strength == "auto":
+        editing = bundle.description["editing"]
+
+        def shows(codes: np.ndarray) -> np.ndarray:
+            pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
+            return are_shown(_labels(pixels, bundle), changes, editing["min_confidence"])
+
+        edited = extend_edits(w_plus, edited, editing["scales"], shows)
+    pixels = pixels_from_images(synthesise(edited, bundle, batch_size))
     targets = [b for b in bundle.boundaries if changes.get(b.attribute) == b.value]
     before, after = (
         dict(zip([b.name for b in targets], d.T, strict=True))
@@ -116,10 +131,11 @@ def edit_faces(
     )
     errors = synthesise(w_plus, bundle, batch_size) - images_from_pixels(faces)
     return EditedFaces(
-        pixels_from_images(synthesise(edited, bundle, batch_size)),
+        pixels,
         errors.square().mean(dim=(1, 2, 3)).numpy(),
         before,
         after,
+        {name: label.names() for name, label in _labels(pixels, bundle).items()},
     )
 
 
@@ -152,6 +168,10 @@ def synthesise(w_plus: np.ndarray, bundle: Bundle, batch_size: int) -> torch.Ten
     with torch.no_grad():
         parts = [bundle.generator.synthesis(part).float() for part in codes.split(batch_size)]
     return torch.cat(parts).cpu()
+
+
+def _labels(pixels: np.ndarray, bundle: Bundle) -> dict[str, Labels]:
+    return shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
 
 
 def _rounded(distances: Mapping[str, np.ndarray], index: int) -> dict[str, float]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from tasks.invert import Params as InvertParams
 from tasks.params import parse_params
 from tasks.stage import StageParams, write_metrics
 
@@ -48,9 +47,9 @@ def run(params: Params) -> None:
     from nfe.bundle import write_bundle
 
     values = YAML(typ="safe").load(Path("params.yaml"))
-    invert = parse_params("invert", values)
-    assert isinstance(invert, InvertParams)
-    detector = Path(invert.detector)
+    invert = parse_params("invert", values).model_dump()
+    edit = parse_params("edit", values).model_dump()
+    detector = Path(invert["detector"])
     model = FOLDER / "model"
     write_bundle(
         model,
@@ -62,11 +61,13 @@ def run(params: Params) -> None:
         description={
             "name": params.name,
             "alignment": {
-                "margin": invert.margin,
-                "max_angle": invert.max_angle,
+                "margin": invert["margin"],
+                "max_angle": invert["max_angle"],
                 "feather": params.feather,
             },
-            "refinement": invert.refinement.model_dump(),
+            "attribute_tags": edit["attributes"],
+            "editing": {"scales": edit["scales"], "min_confidence": edit["min_confidence"]},
+            "refinement": invert["refinement"],
             "provenance": {
                 "params": {
                     name: values[name] for name in ("attributes", *STAGES) if name in values

@@ -41,6 +41,8 @@ class Params(StageParams):
     Attributes:
         edits: What to do to every picture, one after the other.
         strength: "auto", or a distance in W units.
+        scales: Rising multiples of an automatic edit to try until the tagger sees the change.
+        min_confidence: How sure the tagger must be that it sees it.
         num_samples: Generated faces to measure edits on, beside the inverted pictures.
         batch_size: Images at a time.
         attributes: What the judge is asked.
@@ -48,6 +50,8 @@ class Params(StageParams):
 
     edits: Annotated[list[Edit], Field(min_length=1)]
     strength: Literal["auto"] | Annotated[float, Field(strict=False)]
+    scales: Annotated[list[Annotated[float, Field(gt=0, strict=False)]], Field(min_length=1)]
+    min_confidence: Annotated[float, Field(ge=0, le=1, strict=False)]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
     attributes: AttributeTable
@@ -66,6 +70,7 @@ def run(params: Params) -> None:
     device = pick_device()
     generator = load_generator(Path("data/train_gan/model"), device)
     boundaries = load_boundaries(Path("data/fit_boundaries/boundaries"))
+    tagger = Tagger.load(Path("data/train_tagger/tagger"))
     judge = Tagger.load(Path("data/train_tagger/judge"))
     edits, skipped = possible_edits(params.edits, boundaries)
     names = pd.read_parquet("data/invert/index.parquet")["name"].tolist()
@@ -74,7 +79,7 @@ def run(params: Params) -> None:
     batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
     generated = _stack([generator.broadcast(w.to(device)).cpu().numpy() for _, w, _ in batches])
 
-    studio = Studio(generator, device, boundaries, judge, params)
+    studio = Studio(generator, device, boundaries, tagger, judge, params)
     progress, measured, shown = Progress("edit"), {}, []
     inverted_before = studio.look(inverted)
     generated_before = studio.look(generated)
@@ -104,44 +109,60 @@ def run(params: Params) -> None:
 
 
 class Studio:
-    """Generator, boundaries and judge, and how edits are made and seen with them."""
+    """How edits are made, by boundaries and the tagger, and seen, by the judge."""
 
     def __init__(
         self,
         generator: "Generator",
         device: str,
         boundaries: Sequence["Boundary"],
+        tagger: "Tagger",
         judge: "Tagger",
         params: Params,
     ) -> None:
-        self.generator, self.device = generator, device
-        self.boundaries, self.judge, self.params = boundaries, judge, params
+        self.generator, self.device, self.params = generator, device, params
+        self.boundaries, self.tagger, self.judge = boundaries, tagger, judge
 
     def look(self, w_plus: "np.ndarray") -> "tuple[np.ndarray, dict[str, np.ndarray]]":
         """Synthesise codes, and return the pixels and the judge's value of every attribute."""
         import numpy as np
+
+        from nfe.shown import shown_labels
+
+        pixels = self.synthesise(w_plus)
+        labels = shown_labels(pixels, self.judge, self.params.attributes.root)
+        return pixels, {name: np.array(label.names()) for name, label in labels.items()}
+
+    def synthesise(self, w_plus: "np.ndarray") -> "np.ndarray":
+        """Return the pixels of codes, [N, H, W, 3]."""
+        import numpy as np
         import torch
 
         from nfe.images import pixels_from_images
-        from nfe.tagging.attributes import label_attributes
 
         parts = []
         with torch.no_grad():
             for codes in torch.from_numpy(w_plus).split(self.params.batch_size):
                 parts.append(pixels_from_images(self.generator.synthesis(codes.to(self.device))))
-        pixels = np.concatenate(parts)
-        labels = label_attributes(
-            self.judge.tag_scores(pixels), self.judge.tags, self.params.attributes.root, 0.0, 0.0
-        )
-        return pixels, {name: np.array(label.names()) for name, label in labels.items()}
+        return np.concatenate(parts)
 
     def edit(
         self, w_plus: "np.ndarray", changes: dict[str, str], keep: list[str]
     ) -> "tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]":
         """Edit codes and return them, their pixels and the judge's values."""
-        from nfe.editing import edit_codes
+        from nfe.editing import edit_codes, extend_edits
+        from nfe.shown import are_shown, shown_labels
 
-        edited = edit_codes(w_plus, self.boundaries, changes, keep, self.params.strength)
+        params = self.params
+        edited = edit_codes(w_plus, self.boundaries, changes, keep, params.strength)
+        if params.strength == "auto":
+
+            def shows(codes: "np.ndarray") -> "np.ndarray":
+                pixels = self.synthesise(codes)
+                labels = shown_labels(pixels, self.tagger, params.attributes.root)
+                return are_shown(labels, changes, params.min_confidence)
+
+            edited = extend_edits(w_plus, edited, params.scales, shows)
         return (edited, *self.look(edited))
 
     def measure(

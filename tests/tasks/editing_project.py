@@ -70,6 +70,8 @@ def make_bundle(root: Path, folder: Path) -> Path:
         detector_path=root / "models/detector/detector.onnx",
         description={
             "name": "tiny",
+            "attribute_tags": ATTRIBUTES,
+            "editing": {"scales": [1.0, 2.0], "min_confidence": 0.5},
             "alignment": {"margin": 0.0, "max_angle": 25.0, "feather": 0.2},
             "refinement": {**REFINEMENT, "num_steps": 2},
         },

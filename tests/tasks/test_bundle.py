@@ -41,6 +41,8 @@ def test_description_says_what_the_model_is_and_where_it_came_from(project):
     assert description["attributes"]["smile"].keys() == {"yes", "no"}
     assert description["alignment"]["feather"] == 0.2
     assert description["refinement"]["num_steps"] == values["invert"]["refinement"]["num_steps"]
+    assert description["editing"]["scales"] == values["edit"]["scales"]
+    assert description["attribute_tags"] == values["attributes"]
     assert description["provenance"]["params"]["train_gan"] == values["train_gan"]
     assert description["metrics"] == {"train_gan": {"kimg": 3}}
 

@@ -18,6 +18,8 @@ VALUES = {
         {"set": {"hair": "plaid"}, "keep": []},
     ],
     "strength": "auto",
+    "scales": [1, 2.0],
+    "min_confidence": 0.5,
     "num_samples": 20,
     "batch_size": 8,
     "attributes": ATTRIBUTES,
