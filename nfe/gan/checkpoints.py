@@ -23,7 +23,9 @@ def fingerprint_of(settings: dict[str, Any], *inputs: Path) -> str:
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> None:
-    """Write a checkpoint whole or not at all, and keep the newest two.
+    """Write a checkpoint whole or not at all, and keep it and the one before.
+
+    Checkpoints of later steps are of another run, which this one replaces; they are removed.
 
     Args:
         folder: The run's folder of checkpoints.
@@ -36,9 +38,10 @@ def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> None:
     path = folder / f"checkpoint-{step:09d}.pt"
     write_bytes(path, data)
     write_json(path.with_suffix(".json"), {"sha256": hashlib.sha256(data).hexdigest()})
-    for old in sorted(folder.glob("checkpoint-*.pt"))[:-NUM_KEPT]:
-        old.with_suffix(".json").unlink(missing_ok=True)
-        old.unlink()
+    before = [other for other in sorted(folder.glob("checkpoint-*.pt")) if other <= path]
+    for other in set(folder.glob("checkpoint-*.pt")) - set(before[-NUM_KEPT:]):
+        other.with_suffix(".json").unlink(missing_ok=True)
+        other.unlink()
 
 
 def load_latest_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any] | None:

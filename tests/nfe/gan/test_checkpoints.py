@@ -25,6 +25,17 @@ def test_the_newest_of_the_same_run_is_loaded_and_two_are_kept(tmp_path: Path) -
     assert load_latest_checkpoint(tmp_path / "missing", "a") is None
 
 
+def test_a_new_run_replaces_the_checkpoints_of_one_that_went_farther(tmp_path: Path) -> None:
+    for step in (8, 9):
+        _save(tmp_path, step, "other")
+    for step in (1, 2, 3):
+        _save(tmp_path, step)
+        state = load_latest_checkpoint(tmp_path, "a")
+        assert state is not None
+        assert state["x"].tolist() == [step] * 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
     _save(tmp_path, 1)
     _save(tmp_path, 2)
