@@ -96,7 +96,7 @@ def run(params: Params) -> None:
     seconds = time.monotonic() - started
     finished = trainer.finished_generator()
     save_networks(FOLDER / "model", finished, trainer.discriminator)
-    write_curves(trainer)
+    write_snapshot(trainer, params)  # also when a checkpoint was at the end already
     last = trainer.history[-1]
     write_metrics(
         FOLDER,
@@ -155,11 +155,10 @@ def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discrim
 
 def write_snapshot(trainer: "GanTrainer", params: Params) -> None:
     """Write the grid of fixed seeds and the curves so far, to watch while it trains."""
-    picture = sample_grid(trainer, params.num_grid_images)
     from nfe.files import write_bytes
     from nfe.images import encode_png
 
-    png = encode_png(picture)
+    png = encode_png(sample_grid(trainer, params.num_grid_images))
     write_bytes(FOLDER / "samples" / f"{round(trainer.kimg * 1000):08d}.png", png)
     write_bytes(FOLDER / "samples.png", png)
     write_curves(trainer)

@@ -79,9 +79,14 @@ def test_a_finished_run_continues_from_its_checkpoint(project: Path) -> None:
     first = sha256_file(project / "data/train_gan/model/generator.safetensors")
     checkpoints = sorted((project / "data/train_gan/checkpoints").glob("*.pt"))
     times = [p.stat().st_mtime_ns for p in checkpoints]
+    outputs = [project / "data/train_gan" / name for name in ("samples.png", "curves.csv")]
+    written = [path.read_bytes() for path in outputs]
+    for path in outputs:  # as DVC does before a stage
+        path.unlink()
     train_gan.run(train_gan.Params.model_validate(GAN))
     assert sha256_file(project / "data/train_gan/model/generator.safetensors") == first
     assert [p.stat().st_mtime_ns for p in checkpoints] == times
+    assert [path.read_bytes() for path in outputs] == written
 
 
 def test_the_growth_must_end_at_the_side_of_the_data(project: Path) -> None:
