@@ -1,5 +1,6 @@
 """Train the generator and its discriminator on the curated faces."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,13 +10,18 @@ from nfe.errors import ParamsError, SourceError
 from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from nfe.gan.networks import Discriminator, Generator
     from nfe.gan.training import GanTrainer, TrainingSettings
+    from nfe.gan.watching import Evaluation
 
 FOLDER = Path("data/train_gan")
 DATASET = Path("data/curate/dataset.zip")
+TAGGER = Path("data/train_tagger/tagger")
+WATCH_BATCH_SIZE = 100
 
 
 class GrowthStep(StageParams):
@@ -24,6 +30,15 @@ class GrowthStep(StageParams):
     side: Annotated[int, Field(ge=8, le=256)]
     kimg: Annotated[float, Field(gt=0, strict=False)]
     learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+
+
+class Watch(StageParams):
+    """What is looked at with every checkpoint, and when the run goes back."""
+
+    num_images: Annotated[int, Field(ge=16, le=10_000)]
+    min_diversity: Annotated[float, Field(ge=0, lt=1, strict=False)]
+    max_logit: Annotated[float, Field(gt=0, strict=False)]
+    max_rollbacks: Annotated[int, Field(ge=0, le=100)]
 
 
 class Params(StageParams):
@@ -46,6 +61,7 @@ class Params(StageParams):
     precision: Literal["auto", "fp32", "bf16"]
     checkpoint_kimg: Annotated[float, Field(gt=0, strict=False)]
     num_grid_images: Annotated[int, Field(ge=1, le=1024)]
+    watch: Watch
     seed: int
 
     @model_validator(mode="after")
@@ -82,7 +98,7 @@ def run(params: Params) -> None:
         )
     settings = training_settings(params, device)
     generator, discriminator = build_networks(params, resolution)
-    fingerprint = fingerprint_of(params.model_dump(), DATASET)
+    fingerprint = fingerprint_of(params.model_dump(), DATASET, TAGGER / "tagger.safetensors")
     _choose_threads(params, pixels, settings, device)
 
     trainer = GanTrainer(pixels, generator, discriminator, settings, params.seed, device)
@@ -90,18 +106,21 @@ def run(params: Params) -> None:
     trainer.run(
         FOLDER / "checkpoints",
         fingerprint,
+        _make_evaluation(params, pixels, device),
         Progress("train_gan"),
         lambda trainer: write_snapshot(trainer, params),
     )
     seconds = time.monotonic() - started
-    finished = trainer.finished_generator()
-    save_networks(FOLDER / "model", finished, trainer.discriminator)
+    best, discriminator, best_kimg = trainer.finished_networks(FOLDER / "checkpoints", fingerprint)
+    save_networks(FOLDER / "model", best, discriminator)
     write_snapshot(trainer, params)  # also when a checkpoint was at the end already
     last = trainer.history[-1]
     write_metrics(
         FOLDER,
         {
             "kimg": trainer.kimg,
+            "best_kimg": best_kimg,
+            "num_rollbacks": trainer.num_rollbacks,
             "resolution": resolution,
             "num_faces": len(pixels),
             "generator_parameters": sum(p.numel() for p in generator.parameters()),
@@ -112,6 +131,7 @@ def run(params: Params) -> None:
             "device": device,
             "loss_g": last["loss_g"],
             "loss_d": last["loss_d"],
+            "frechet": last["frechet"],
         },
     )
 
@@ -119,10 +139,12 @@ def run(params: Params) -> None:
 def training_settings(params: Params, device: str) -> "TrainingSettings":
     """Translate the section into the library's settings, choosing the precision."""
     from nfe.gan.training import TrainingSettings
+    from nfe.gan.watching import WatchLimits
 
-    names = set(TrainingSettings.__dataclass_fields__) - {"growth", "bf16"}
+    names = set(TrainingSettings.__dataclass_fields__) - {"growth", "bf16", "limits"}
     return TrainingSettings(
         growth=tuple((step.side, step.kimg, step.learning_rate) for step in params.growth),
+        limits=WatchLimits(**params.watch.model_dump(exclude={"num_images"})),
         bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
         **{name: getattr(params, name) for name in names},
     )
@@ -151,6 +173,31 @@ def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discrim
                 channel_max=params.channel_max,
             ),
         )
+
+
+def _make_evaluation(
+    params: Params, pixels: "np.ndarray", device: str
+) -> "Callable[[Generator, int], Evaluation]":
+    """Compare samples of fixed seeds with as many faces of the data, over the tagger's features."""
+    import numpy as np
+    import torch
+
+    from nfe.images import images_from_pixels
+    from nfe.metrics.generators import evaluate_generator
+    from nfe.tagging.storage import load_tagger_network
+
+    network = load_tagger_network(TAGGER, device)
+    order = np.random.default_rng(params.seed).permutation(len(pixels))[: params.watch.num_images]
+    with torch.no_grad():
+        batches = np.array_split(pixels[order], max(1, len(order) // WATCH_BATCH_SIZE))
+        features = [network.embedding(images_from_pixels(b).to(device)).cpu() for b in batches]
+    return partial(
+        evaluate_generator,
+        seeds=range(params.watch.num_images),
+        extract=network.embedding,
+        real_features=torch.cat(features).numpy(),
+        batch_size=WATCH_BATCH_SIZE,
+    )
 
 
 def write_snapshot(trainer: "GanTrainer", params: Params) -> None:

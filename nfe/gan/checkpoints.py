@@ -11,9 +11,17 @@ import torch
 
 from nfe.files import sha256_file, write_bytes, write_json
 
-__all__ = ["fingerprint_of", "load_latest_checkpoint", "save_checkpoint"]
+__all__ = [
+    "fingerprint_of",
+    "load_best",
+    "load_latest_checkpoint",
+    "load_oldest_checkpoint",
+    "save_best",
+    "save_checkpoint",
+]
 
 NUM_KEPT = 2
+BEST = "best.pt"
 
 
 def fingerprint_of(settings: dict[str, Any], *inputs: Path) -> str:
@@ -32,12 +40,8 @@ def save_checkpoint(folder: Path, state: dict[str, Any], step: int) -> None:
         state: Tensors, numbers and strings, nested in dicts and lists.
         step: What the checkpoint is named and ordered by.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
     path = folder / f"checkpoint-{step:09d}.pt"
-    write_bytes(path, data)
-    write_json(path.with_suffix(".json"), {"sha256": hashlib.sha256(data).hexdigest()})
+    _write(path, state)
     before = [other for other in sorted(folder.glob("checkpoint-*.pt")) if other <= path]
     for other in set(folder.glob("checkpoint-*.pt")) - set(before[-NUM_KEPT:]):
         other.with_suffix(".json").unlink(missing_ok=True)
@@ -56,11 +60,39 @@ def load_latest_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any] | N
     Returns:
         The state, or None when there is none to continue from.
     """
-    for path in sorted(folder.glob("checkpoint-*.pt"), reverse=True):
+    newest_first = sorted(folder.glob("checkpoint-*.pt"), reverse=True)
+    return _first_of_run(newest_first, fingerprint)
+
+
+def load_oldest_checkpoint(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+    """Read the oldest whole checkpoint of the run that was kept, as `load_latest_checkpoint`."""
+    return _first_of_run(sorted(folder.glob("checkpoint-*.pt")), fingerprint)
+
+
+def save_best(folder: Path, state: dict[str, Any]) -> None:
+    """Write the best state of a run so far, in place of an older one."""
+    _write(folder / BEST, state)
+
+
+def load_best(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+    """Read the best state of the run with `fingerprint`, or None where there is none."""
+    return _first_of_run([folder / BEST], fingerprint)
+
+
+def _first_of_run(paths: list[Path], fingerprint: str) -> dict[str, Any] | None:
+    for path in paths:
         state = _read(path)
         if state is not None and state.get("fingerprint") == fingerprint:
             return state
     return None
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    write_bytes(path, data)
+    write_json(path.with_suffix(".json"), {"sha256": hashlib.sha256(data).hexdigest()})
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -2,8 +2,9 @@
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfe.errors import TrainingError
-from nfe.gan.checkpoints import load_latest_checkpoint, save_checkpoint
+from nfe.gan.checkpoints import (
+    load_best,
+    load_latest_checkpoint,
+    load_oldest_checkpoint,
+    save_best,
+    save_checkpoint,
+)
 from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
 from nfe.gan.networks import Discriminator, Generator
+from nfe.gan.watching import Evaluation, WatchLimits, find_trouble
 
 __all__ = ["GanTrainer", "TrainingSettings"]
 
@@ -36,7 +44,8 @@ class TrainingSettings:
         mixing_probability: Share of the images made from two codes.
         mirror: Whether pictures are flipped left to right half of the time.
         bf16: Whether the networks run in bfloat16 autocast.
-        checkpoint_kimg: Thousands of images between checkpoints.
+        checkpoint_kimg: Thousands of images between checkpoints, and between evaluations.
+        limits: What counts as trouble, and how often the run may go back.
     """
 
     growth: tuple[tuple[int, float, float], ...]
@@ -50,6 +59,7 @@ class TrainingSettings:
     mirror: bool
     bf16: bool
     checkpoint_kimg: float
+    limits: WatchLimits
 
 
 class GanTrainer:
@@ -86,6 +96,7 @@ class GanTrainer:
         self.step = 0
         self.history: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
+        self.rate_scale, self.num_rollbacks = 1.0, 0
 
     @property
     def num_steps(self) -> int:
@@ -105,47 +116,66 @@ class GanTrainer:
         self,
         checkpoints: Path,
         fingerprint: str,
+        evaluate: Callable[[Generator, int], Evaluation],
         on_progress: Callable[[int, int, str], None],
         on_snapshot: Callable[["GanTrainer"], None],
     ) -> None:
         """Train to the end, continuing from the newest checkpoint of the same run.
 
+        Every `checkpoint_kimg` the averaged generator is evaluated. After NaN, infinity or
+        collapse the run goes back to a checkpoint and goes on at half the learning rate.
+
         Args:
             checkpoints: Folder of the run's checkpoints.
             fingerprint: Identifies the run: settings and data.
+            evaluate: Judges a generator's images at a side; draws on no random state of the run.
             on_progress: Called with images done, images in all, and a note.
             on_snapshot: Called after each checkpoint.
 
         Raises:
-            TrainingError: If a loss or a weight becomes NaN or infinite.
+            TrainingError: If the run fails again after `limits.max_rollbacks` times going back.
         """
         state = load_latest_checkpoint(checkpoints, fingerprint)
         if state is not None:
             self._restore(state)
+        else:
+            save_checkpoint(checkpoints, self._state(fingerprint), self.step)
         batch, total = self.settings.batch_size, self.num_steps
         every = max(1, round(self.settings.checkpoint_kimg * 1000 / batch))
         while self.step < total:
-            self.train_step()
-            if self.step % every == 0 or self.step == total:
-                self._close_interval()
+            trouble = self.train_step()
+            closes = self.step % every == 0 or self.step == total
+            if closes and not trouble:
+                side = self.side_at(self.step - 1)
+                self._close_interval(side, evaluate(self.generator_ema, side))
+                trouble = find_trouble(self.history, self.settings.limits)
+            if trouble:
+                self._go_back(checkpoints, fingerprint, trouble)
+            elif closes:
                 save_checkpoint(checkpoints, self._state(fingerprint), self.step)
+                self._keep_if_best(checkpoints, fingerprint)
                 on_snapshot(self)
             on_progress(self.step * batch, total * batch, self._note())
 
-    def finished_generator(self) -> Generator:
-        """Return the averaged generator with `w_avg` measured over 10,000 fixed codes."""
-        generator = copy.deepcopy(self.generator_ema)
+    def finished_networks(
+        self, checkpoints: Path, fingerprint: str
+    ) -> tuple[Generator, Discriminator, float]:
+        """Return the best networks of the run and the kimg they come from.
+
+        The best are those whose images were nearest to the data at full resolution. The generator
+        is the averaged one, its `w_avg` measured over 10,000 fixed codes.
+        """
+        best = load_best(checkpoints, fingerprint) or {"kimg": self.kimg, **self._shown_networks()}
+        generator, discriminator = copy.deepcopy((self.generator_ema, self.discriminator))
+        generator.load_state_dict(best["generator_ema"])
+        discriminator.load_state_dict(best["discriminator"])
         z = torch.randn(10_000, generator.z_dim, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             generator.w_avg.copy_(generator.mapping(z.to(self.device)).mean(dim=0))
-        return generator
+        return generator, discriminator, best["kimg"]
 
-    def train_step(self) -> None:
-        """Do one step of both networks.
-
-        Raises:
-            TrainingError: If a loss becomes NaN or infinite.
-        """
+    def train_step(self) -> str | None:
+        """Do one step of both networks; return what is wrong with it, if anything is."""
         side = self.side_at(self.step)
         reals = self._real_images(side)
         penalise = self.step % self.settings.r1_interval == 0
@@ -167,11 +197,7 @@ class GanTrainer:
         fakes.backward(image_gradient)
 
         if not math.isfinite(loss_g.item() + loss_d.item()):
-            raise TrainingError(
-                f"loss must be finite, got {loss_g.item()} (G) and {loss_d.item()} (D) at "
-                f"{self.kimg:.1f} kimg; lower the learning rates of train_gan.growth "
-                "or raise train_gan.r1_gamma"
-            )
+            return f"loss must be finite, got {loss_g.item()} (G) and {loss_d.item()} (D)"
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -183,6 +209,7 @@ class GanTrainer:
             real_logits=real_logits.mean(),
             fake_logits=fake_logits.mean(),
         )
+        return None
 
     def _penalise(self, reals: Tensor) -> None:
         """Add the gradient of R1, times its interval; in float32, on half of the batch."""
@@ -228,7 +255,7 @@ class GanTrainer:
             yield parameter
 
     def _set_learning_rates(self) -> None:
-        rate = self._growth_at(self.step)[2]
+        rate = self._growth_at(self.step)[2] * self.rate_scale
         if self.settings.decay_share:
             left = (self.num_steps - self.step) / self.num_steps
             rate *= min(1.0, left / self.settings.decay_share)
@@ -261,19 +288,49 @@ class GanTrainer:
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
 
-    def _close_interval(self) -> None:
-        """Add the means since the last checkpoint to the history."""
+    def _close_interval(self, side: int, evaluation: Evaluation) -> None:
+        """Add the means since the last checkpoint and the evaluation to the history."""
         steps = self.sums.pop("steps")
         means = {name: total / steps for name, total in self.sums.items()}
-        self.history.append({"kimg": self.kimg, "side": float(self.side_at(self.step)), **means})
+        row = {"kimg": self.kimg, "side": float(side), **means, **asdict(evaluation)}
+        self.history.append({**row, "rate_scale": self.rate_scale})
         self.sums = {}
+
+    def _go_back(self, checkpoints: Path, fingerprint: str, trouble: str) -> None:
+        """Continue from the older of the kept checkpoints at half the learning rate."""
+        advice = "lower the learning rates of train_gan.growth or raise train_gan.r1_gamma"
+        where = f"{trouble}, at {self.kimg:.1f} kimg"
+        num_rollbacks = self.num_rollbacks + 1
+        if num_rollbacks > self.settings.limits.max_rollbacks:
+            raise TrainingError(f"{where}, after {self.num_rollbacks} times going back; {advice}")
+        rate_scale = self.rate_scale / 2
+        state = load_oldest_checkpoint(checkpoints, fingerprint)
+        assert state is not None  # there is one from the first step on
+        self._restore(state)
+        self.rate_scale, self.num_rollbacks = rate_scale, num_rollbacks
+        print(f"train_gan: {where}: back to {self.kimg:.1f} kimg", file=sys.stderr, flush=True)
+        save_checkpoint(checkpoints, self._state(fingerprint), self.step)
+
+    def _keep_if_best(self, checkpoints: Path, fingerprint: str) -> None:
+        """Keep the networks whose images come nearest to the data at the full resolution."""
+        full = [row for row in self.history if row["side"] == self.settings.growth[-1][0]]
+        if not full or full[-1]["frechet"] > min(row["frechet"] for row in full):
+            return
+        best = {"fingerprint": fingerprint, "kimg": self.kimg, **self._shown_networks()}
+        save_best(checkpoints, best)
 
     def _note(self) -> str:
         side = self.side_at(self.step)
         if not self.history:
             return f"{side} px"
         last = self.history[-1]
-        return f"{side} px  D(x) {last['real_logits']:.2f}  D(G(z)) {last['fake_logits']:.2f}"
+        return f"{side} px  Frechet distance {last['frechet']:.1f}  at {last['kimg']:.0f} kimg"
+
+    def _shown_networks(self) -> dict[str, Any]:
+        return {
+            "generator_ema": self.generator_ema.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+        }
 
     def _state(self, fingerprint: str) -> dict[str, Any]:
         return {
@@ -281,12 +338,13 @@ class GanTrainer:
             "step": self.step,
             "num_threads": torch.get_num_threads(),
             "generator": self.generator.state_dict(),
-            "generator_ema": self.generator_ema.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
+            **self._shown_networks(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
+            "rate_scale": self.rate_scale,
+            "num_rollbacks": self.num_rollbacks,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -299,8 +357,11 @@ class GanTrainer:
             "discriminator_optimiser",
         ):
             getattr(self, name).load_state_dict(state[name])
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            optimiser.zero_grad(set_to_none=True)  # of a step that was given up
         self.random.set_state(state["random"])
-        self.step, self.history = state["step"], state["history"]
+        self.step, self.history, self.sums = state["step"], state["history"], {}
+        self.rate_scale, self.num_rollbacks = state["rate_scale"], state["num_rollbacks"]
 
 
 def _adam(network: torch.nn.Module, beta2: float) -> torch.optim.Adam:

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from nfe.errors import ParamsError, SourceError
 from nfe.files import read_json, read_npz, sha256_file, write_stored_zip
 from nfe.images import encode_png, read_pixels_zip
 from tasks import evaluate_gan, sample, train_gan
+
+from .inversion_project import write_tagger_weights
 
 GAN: dict[str, Any] = {
     "z_dim": 8,
@@ -34,17 +37,20 @@ GAN: dict[str, Any] = {
     "precision": "auto",
     "checkpoint_kimg": 0.032,
     "num_grid_images": 6,
+    "watch": {"num_images": 16, "min_diversity": 0.0, "max_logit": 50, "max_rollbacks": 1},
     "seed": 1,
 }
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with a curated data set of 20 random pictures of 16 pixels."""
+    """A project folder with 20 random pictures of 16 pixels, curated, and a random tagger."""
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     members = [(f"{i:03d}.png", encode_png(p)) for i, p in enumerate(pixels)]
     write_stored_zip(tmp_path / "data/curate/dataset.zip", members)
+    torch.manual_seed(0)
+    write_tagger_weights(tmp_path / "data/train_tagger/tagger")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

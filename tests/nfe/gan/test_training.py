@@ -11,6 +11,7 @@ import torch
 from nfe.errors import TrainingError
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.training import GanTrainer, TrainingSettings
+from nfe.gan.watching import Evaluation, WatchLimits
 
 Networks = Callable[[], tuple[Generator, Discriminator]]
 
@@ -26,11 +27,20 @@ SETTINGS = TrainingSettings(
     mirror=True,
     bf16=False,
     checkpoint_kimg=0.012,
+    limits=WatchLimits(min_diversity=0.3, max_logit=50, max_rollbacks=2),
 )
 
 
 class KilledError(Exception):
     """Stands for a kill between two steps."""
+
+
+def _look(generator: Generator, side: int) -> Evaluation:
+    """Stands for features: the mean and the variance of the images of one code."""
+    with torch.no_grad():
+        w_plus = generator.broadcast(generator.mapping(torch.ones(1, generator.z_dim)))
+        images = generator.synthesis(w_plus, side)
+    return Evaluation(frechet=float(images.mean().abs()), diversity=1 + float(images.var()))
 
 
 def _trainer(make_networks: Networks, pixels: np.ndarray) -> GanTrainer:
@@ -42,7 +52,7 @@ def _run(trainer: GanTrainer, folder: Path, stop_at: int | None = None) -> GanTr
         if stop_at is not None and done >= stop_at * 4:
             raise KilledError
 
-    trainer.run(folder, "run", on_progress, lambda _: None)
+    trainer.run(folder, "run", _look, on_progress, lambda _: None)
     return trainer
 
 
@@ -68,7 +78,7 @@ def test_both_sides_are_trained_and_everything_changes(
     assert [trainer.side_at(step) for step in (0, 5, 6, 15, 16)] == [8, 8, 16, 16, 16]
     before = {k: v.clone() for k, v in trainer.generator.named_parameters()}
     _run(trainer, tmp_path)
-    assert [row["side"] for row in trainer.history] == [8, 16, 16, 16, 16, 16]
+    assert [row["side"] for row in trainer.history] == [8, 8, 16, 16, 16, 16]
     moved = {k for k, v in trainer.generator.named_parameters() if not torch.equal(v, before[k])}
     assert moved == set(before)
     averaged = dict(trainer.generator_ema.named_parameters())
@@ -76,22 +86,102 @@ def test_both_sides_are_trained_and_everything_changes(
 
 
 def test_the_finished_generator_knows_the_mean_of_w(
-    make_networks: Networks, pixels: np.ndarray
+    tmp_path: Path, make_networks: Networks, pixels: np.ndarray
 ) -> None:
-    generator = _trainer(make_networks, pixels).finished_generator()
+    generator, _, _ = _trainer(make_networks, pixels).finished_networks(tmp_path, "run")
     z = torch.randn(10_000, 8, generator=torch.Generator().manual_seed(1))
     mean = generator.mapping(z).mean(dim=0)
     torch.testing.assert_close(generator.w_avg, mean, atol=0.05, rtol=0)
 
 
-def test_nan_stops_the_run_with_advice(
+def test_nan_sends_the_run_back_at_half_the_rate(
+    tmp_path: Path, make_networks: Networks, pixels: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = _trainer(make_networks, pixels)
+    poisoned = []
+
+    def on_progress(done: int, total: int, note: str) -> None:
+        if done == 8 * 4 and not poisoned:
+            poisoned.append(done)
+            trainer.discriminator.output.weight.data.fill_(float("nan"))
+
+    trainer.run(tmp_path, "run", _look, on_progress, lambda _: None)
+    assert poisoned
+    assert trainer.step == trainer.num_steps
+    assert trainer.num_rollbacks == 1
+    assert [row["rate_scale"] for row in trainer.history] == [1, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert all(torch.isfinite(p).all() for p in trainer.generator.parameters())
+    assert "loss must be finite" in capsys.readouterr().err
+
+
+def test_nan_again_and_again_stops_the_run_with_advice(
     tmp_path: Path, make_networks: Networks, pixels: np.ndarray
 ) -> None:
     trainer = _trainer(make_networks, pixels)
     trainer.discriminator.output.weight.data.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="learning rates"):
+    with pytest.raises(TrainingError, match=r"after 2 times going back; lower the learning rates"):
         _run(trainer, tmp_path)
-    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_collapse_is_seen_at_the_next_evaluation(
+    tmp_path: Path, make_networks: Networks, pixels: np.ndarray
+) -> None:
+    """Diversity falls at the third look, once; the same run then goes on from the second."""
+    looks = []
+
+    def look(generator: Generator, side: int) -> Evaluation:
+        looks.append(side)
+        return Evaluation(frechet=1.0, diversity=0.1 if len(looks) == 3 else 1.0)
+
+    trainer = _trainer(make_networks, pixels)
+    trainer.run(tmp_path, "run", look, lambda *_: None, lambda _: None)
+    assert trainer.num_rollbacks == 1
+    assert [row["diversity"] for row in trainer.history] == [1.0] * 6
+    assert len(looks) == 8  # the third and the second again
+
+
+def test_killed_after_a_rollback_equals_unkilled(
+    tmp_path: Path, make_networks: Networks, pixels: np.ndarray
+) -> None:
+    def look(generator: Generator, side: int) -> Evaluation:
+        rate_is_halved = trainer.rate_scale < 1
+        return Evaluation(frechet=1.0, diversity=1.0 if rate_is_halved or side == 8 else 0.1)
+
+    trainer = _trainer(make_networks, pixels)
+    trainer.run(tmp_path / "whole", "run", look, lambda *_: None, lambda _: None)
+    whole = trainer
+    for stop_at in (2, 4, 7, 9, 12):
+
+        def kill(done: int, total: int, note: str, stop_at: int = stop_at) -> None:
+            if done >= stop_at * 4:
+                raise KilledError
+
+        trainer = _trainer(make_networks, pixels)
+        with pytest.raises(KilledError):
+            trainer.run(tmp_path / "killed", "run", look, kill, lambda _: None)
+    trainer = _trainer(make_networks, pixels)
+    trainer.run(tmp_path / "killed", "run", look, lambda *_: None, lambda _: None)
+    assert whole.num_rollbacks == trainer.num_rollbacks == 1
+    states = whole.generator.state_dict(), trainer.generator.state_dict()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_the_best_networks_at_full_resolution_are_kept(
+    tmp_path: Path, make_networks: Networks, pixels: np.ndarray
+) -> None:
+    distances = iter([1.0, 9.0, 4.0, 2.0, 3.0, 5.0])  # the first is of the smaller side
+    seen = {}
+
+    def look(generator: Generator, side: int) -> Evaluation:
+        seen[trainer.kimg] = {k: v.clone() for k, v in generator.state_dict().items()}
+        return Evaluation(frechet=next(distances), diversity=1.0)
+
+    trainer = _trainer(make_networks, pixels)
+    trainer.run(tmp_path, "run", look, lambda *_: None, lambda _: None)
+    best, _, kimg = trainer.finished_networks(tmp_path, "run")
+    assert kimg == pytest.approx(0.048)
+    expected = {**seen[kimg], "w_avg": best.w_avg}
+    assert all(torch.equal(value, expected[key]) for key, value in best.state_dict().items())
 
 
 def test_learning_rate_falls_to_zero_over_the_last_share(
@@ -103,7 +193,7 @@ def test_learning_rate_falls_to_zero_over_the_last_share(
     def on_progress(*_: object) -> None:
         rates.append(trainer.generator_optimiser.param_groups[0]["lr"])
 
-    trainer.run(tmp_path, "run", on_progress, lambda _: None)
+    trainer.run(tmp_path, "run", _look, on_progress, lambda _: None)
     assert rates[:9] == [0.004] * 6 + [0.002] * 3
     np.testing.assert_allclose(rates[8:], 0.002 * np.arange(8, 0, -1) / 8)
 
