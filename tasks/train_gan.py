@@ -58,6 +58,7 @@ class Params(StageParams):
     ema_rampup: Annotated[float, Field(gt=0, le=1, strict=False)]
     mixing_probability: Annotated[float, Field(ge=0, le=1, strict=False)]
     mirror: bool
+    augment_target: Annotated[float, Field(ge=0, le=1, strict=False)] | None
     precision: Literal["auto", "fp32", "bf16"]
     checkpoint_kimg: Annotated[float, Field(gt=0, strict=False)]
     num_grid_images: Annotated[int, Field(ge=1, le=1024)]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfe.errors import TrainingError
+from nfe.gan.augment import adapt_strength, augment
 from nfe.gan.checkpoints import (
     load_best,
     load_latest_checkpoint,
@@ -43,6 +44,8 @@ class TrainingSettings:
         ema_rampup: The half-life is at most this share of the images seen.
         mixing_probability: Share of the images made from two codes.
         mirror: Whether pictures are flipped left to right half of the time.
+        augment_target: Mean sign of D's logits of real images at which adaptive augmentation
+            holds it, in [0, 1]; None for no augmentation.
         bf16: Whether the networks run in bfloat16 autocast.
         checkpoint_kimg: Thousands of images between checkpoints, and between evaluations.
         limits: What counts as trouble, and how often the run may go back.
@@ -57,6 +60,7 @@ class TrainingSettings:
     ema_rampup: float
     mixing_probability: float
     mirror: bool
+    augment_target: float | None
     bf16: bool
     checkpoint_kimg: float
     limits: WatchLimits
@@ -97,6 +101,7 @@ class GanTrainer:
         self.history: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
         self.rate_scale, self.num_rollbacks = 1.0, 0
+        self.augment_strength = 0.0
 
     @property
     def num_steps(self) -> int:
@@ -177,7 +182,7 @@ class GanTrainer:
     def train_step(self) -> str | None:
         """Do one step of both networks; return what is wrong with it, if anything is."""
         side = self.side_at(self.step)
-        reals = self._real_images(side)
+        reals = self._augmented(self._real_images(side))
         penalise = self.step % self.settings.r1_interval == 0
         self._set_learning_rates()
 
@@ -186,7 +191,7 @@ class GanTrainer:
             fakes = self._fake_images(side)
         shown = fakes.detach().requires_grad_(True)
         with self._autocast():
-            fake_logits = self.discriminator(shown)
+            fake_logits = self.discriminator(self._augmented(shown))
             real_logits = self.discriminator(reals)
             loss_g = generator_loss(fake_logits)
             loss_d = discriminator_loss(real_logits, fake_logits)
@@ -203,6 +208,7 @@ class GanTrainer:
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self._average()
+        self._adapt_augmentation(real_logits)
         self._count(
             loss_g=loss_g,
             loss_d=loss_d,
@@ -240,6 +246,16 @@ class GanTrainer:
         w = G.mapping(z)
         w_plus = torch.where(second[:, :, None].to(self.device), w[count:, None], w[:count, None])
         return G.synthesis(w_plus, side)
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        return augment(images, self.augment_strength, self.random)
+
+    def _adapt_augmentation(self, real_logits: Tensor) -> None:
+        target = self.settings.augment_target
+        if target is not None:
+            sign = real_logits.detach().sign().mean().item()
+            strength = self.augment_strength
+            self.augment_strength = adapt_strength(strength, sign, target, len(real_logits))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
@@ -293,7 +309,8 @@ class GanTrainer:
         steps = self.sums.pop("steps")
         means = {name: total / steps for name, total in self.sums.items()}
         row = {"kimg": self.kimg, "side": float(side), **means, **asdict(evaluation)}
-        self.history.append({**row, "rate_scale": self.rate_scale})
+        extra = {"augment_strength": self.augment_strength, "rate_scale": self.rate_scale}
+        self.history.append({**row, **extra})
         self.sums = {}
 
     def _go_back(self, checkpoints: Path, fingerprint: str, trouble: str) -> None:
@@ -343,6 +360,7 @@ class GanTrainer:
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
+            "augment_strength": self.augment_strength,
             "rate_scale": self.rate_scale,
             "num_rollbacks": self.num_rollbacks,
         }
@@ -361,6 +379,7 @@ class GanTrainer:
             optimiser.zero_grad(set_to_none=True)  # of a step that was given up
         self.random.set_state(state["random"])
         self.step, self.history, self.sums = state["step"], state["history"], {}
+        self.augment_strength = state["augment_strength"]
         self.rate_scale, self.num_rollbacks = state["rate_scale"], state["num_rollbacks"]
 
 

@@ -34,6 +34,7 @@ GAN: dict[str, Any] = {
     "ema_rampup": 0.5,
     "mixing_probability": 0.9,
     "mirror": True,
+    "augment_target": None,
     "precision": "auto",
     "checkpoint_kimg": 0.032,
     "num_grid_images": 6,

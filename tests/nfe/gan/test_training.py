@@ -25,6 +25,7 @@ SETTINGS = TrainingSettings(
     ema_rampup=0.5,
     mixing_probability=0.9,
     mirror=True,
+    augment_target=0.1,
     bf16=False,
     checkpoint_kimg=0.012,
     limits=WatchLimits(min_diversity=0.3, max_logit=50, max_rollbacks=2),
@@ -196,6 +197,18 @@ def test_learning_rate_falls_to_zero_over_the_last_share(
     trainer.run(tmp_path, "run", _look, on_progress, lambda _: None)
     assert rates[:9] == [0.004] * 6 + [0.002] * 3
     np.testing.assert_allclose(rates[8:], 0.002 * np.arange(8, 0, -1) / 8)
+
+
+def test_augmentation_grows_while_the_discriminator_is_too_sure(
+    make_networks: Networks, pixels: np.ndarray
+) -> None:
+    for target, expected in ((0.6, 4 * 4 / 100_000), (None, 0.0)):
+        settings = replace(SETTINGS, augment_target=target)
+        trainer = GanTrainer(pixels, *make_networks(), settings, seed=3, device="cpu")
+        trainer.discriminator.output.bias.data.fill_(30.0)  # every picture looks real
+        for _ in range(4):
+            trainer.train_step()
+        assert trainer.augment_strength == pytest.approx(expected)
 
 
 def test_a_generator_without_mixing_uses_one_code(
