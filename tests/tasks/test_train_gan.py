@@ -1,5 +1,11 @@
 """The stages train_gan, sample and evaluate_gan on a tiny data set."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +22,7 @@ from tasks import evaluate_gan, sample, train_gan
 
 from .inversion_project import write_tagger_weights
 
+ROOT = Path(__file__).parents[2]
 GAN: dict[str, Any] = {
     "z_dim": 8,
     "w_dim": 8,
@@ -94,6 +101,54 @@ def test_a_finished_run_continues_from_its_checkpoint(project: Path) -> None:
     assert sha256_file(project / "data/train_gan/model/generator.safetensors") == first
     assert [p.stat().st_mtime_ns for p in checkpoints] == times
     assert [path.read_bytes() for path in outputs] == written
+
+
+RUN = """
+import json, sys
+from tasks import train_gan
+import nfe.gan.training, nfe.metrics.generators, nfe.tagging.storage
+print("ready", flush=True)
+train_gan.run(train_gan.Params.model_validate(json.loads(sys.argv[1])))
+"""
+
+
+def _start_training(values: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """Train in a process of its own; return when it is about to begin."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, json.dumps(values)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(project: Path) -> None:
+    growth = [{"side": side, "kimg": 2.0, "learning_rate": 0.002} for side in (8, 16)]
+    values = {**GAN, "growth": growth, "checkpoint_kimg": 0.16, "augment_target": 0.3}
+    random = np.random.default_rng(5)
+    num_killed = 0
+    for wait in random.uniform(0.05, 0.8, 10):
+        with _start_training(values) as process:
+            time.sleep(wait)
+            num_killed += process.poll() is None
+            process.kill()
+    assert num_killed == 10
+    folder = project / "data/train_gan"
+    assert not (folder / "model").exists()
+    with _start_training(values) as process:
+        assert process.wait() == 0
+    resumed = [sha256_file(path) for path in sorted((folder / "model").iterdir())]
+    history = (folder / "curves.csv").read_bytes()
+
+    shutil.rmtree(folder)
+    with _start_training(values) as process:
+        assert process.wait() == 0
+    assert [sha256_file(path) for path in sorted((folder / "model").iterdir())] == resumed
+    assert (folder / "curves.csv").read_bytes() == history
 
 
 def test_the_growth_must_end_at_the_side_of_the_data(project: Path) -> None:
