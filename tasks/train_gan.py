@@ -74,18 +74,25 @@ class Params(StageParams):
 
 
 def run(params: Params) -> None:
-    """Train to the end of the growth schedule, continuing from a checkpoint of the same run."""
+    """Train to the end of the growth schedule, continuing from a checkpoint of the same run.
+
+    Under torchrun, each process trains on its share of every batch, each on a GPU of its own.
+    """
     import time
 
-    import torch
-
-    from nfe.gan.checkpoints import fingerprint_of
-    from nfe.gan.storage import save_networks
-    from nfe.gan.training import GanTrainer
+    from nfe.gan.processes import join_processes, process_rank
     from nfe.images import read_pixels_zip
 
-    device = pick_device()
     _, pixels = read_pixels_zip(DATASET)
+    _check_data(params, pixels)
+    with join_processes(pick_device()) as device:
+        started = time.monotonic()
+        trainer, fingerprint = _train(params, pixels, device)
+        if process_rank() == 0:
+            _write_results(trainer, params, fingerprint, time.monotonic() - started)
+
+
+def _check_data(params: Params, pixels: "np.ndarray") -> None:
     resolution = pixels.shape[1]
     if params.growth[-1].side != resolution:
         raise ParamsError(
@@ -97,21 +104,40 @@ def run(params: Params) -> None:
             f"{DATASET} must hold at least train_gan.batch_size = {params.batch_size} faces, "
             f"got {len(pixels)}; add pictures or lower the batch size"
         )
+
+
+def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrainer, str]":
+    """Return the trainer at the end of its run, and the run's fingerprint."""
+    from nfe.gan.checkpoints import fingerprint_of
+    from nfe.gan.processes import num_processes, process_rank
+    from nfe.gan.training import GanTrainer
+
     settings = training_settings(params, device)
-    generator, discriminator = build_networks(params, resolution)
+    if params.batch_size % num_processes():
+        raise ParamsError(
+            f"train_gan.batch_size must be a multiple of the {num_processes()} processes, "
+            f"got {params.batch_size}"
+        )
     fingerprint = fingerprint_of(params.model_dump(), DATASET, TAGGER / "tagger.safetensors")
     _choose_threads(params, pixels, settings, device)
-
-    trainer = GanTrainer(pixels, generator, discriminator, settings, params.seed, device)
-    started = time.monotonic()
+    networks = build_networks(params, pixels.shape[1])
+    trainer = GanTrainer(pixels, *networks, settings, params.seed, device)
     trainer.run(
         FOLDER / "checkpoints",
         fingerprint,
         _make_evaluation(params, pixels, device),
-        Progress("train_gan"),
+        Progress("train_gan") if process_rank() == 0 else lambda *_: None,
         lambda trainer: write_snapshot(trainer, params),
     )
-    seconds = time.monotonic() - started
+    return trainer, fingerprint
+
+
+def _write_results(trainer: "GanTrainer", params: Params, fingerprint: str, seconds: float) -> None:
+    import torch
+
+    from nfe.gan.processes import num_processes
+    from nfe.gan.storage import save_networks
+
     best, discriminator, best_kimg = trainer.finished_networks(FOLDER / "checkpoints", fingerprint)
     save_networks(FOLDER / "model", best, discriminator)
     write_snapshot(trainer, params)  # also when a checkpoint was at the end already
@@ -122,17 +148,16 @@ def run(params: Params) -> None:
             "kimg": trainer.kimg,
             "best_kimg": best_kimg,
             "num_rollbacks": trainer.num_rollbacks,
-            "resolution": resolution,
-            "num_faces": len(pixels),
-            "generator_parameters": sum(p.numel() for p in generator.parameters()),
+            "resolution": best.resolution,
+            "num_faces": len(trainer.data),
+            "generator_parameters": sum(p.numel() for p in best.parameters()),
             "discriminator_parameters": sum(p.numel() for p in discriminator.parameters()),
             "seconds": round(seconds, 1),
+            "num_processes": num_processes(),
             "num_threads": torch.get_num_threads(),
-            "bf16": settings.bf16,
-            "device": device,
-            "loss_g": last["loss_g"],
-            "loss_d": last["loss_d"],
-            "frechet": last["frechet"],
+            "bf16": trainer.settings.bf16,
+            "device": str(trainer.device),
+            **{name: last[name] for name in ("loss_g", "loss_d", "frechet", "diversity")},
         },
     )
 
@@ -243,11 +268,12 @@ def _choose_threads(
     """Time real steps of throw-away networks with one and with all threads, take the better."""
     import torch
 
+    from nfe.gan.processes import num_processes
     from nfe.gan.training import GanTrainer
     from nfe.threads import measure_num_threads
 
     most = torch.get_num_threads()
-    if device != "cpu" or most == 1:
+    if device != "cpu" or most == 1 or num_processes() > 1:
         return
     trial = GanTrainer(pixels, *build_networks(params, pixels.shape[1]), settings, 0, device)
     measure_num_threads(trial.train_step, [1, most])

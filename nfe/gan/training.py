@@ -24,9 +24,18 @@ from nfe.gan.checkpoints import (
 )
 from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
 from nfe.gan.networks import Discriminator, Generator
+from nfe.gan.processes import (
+    average_over_processes,
+    gather_from_processes,
+    num_processes,
+    process_rank,
+    wait_for_processes,
+)
 from nfe.gan.watching import Evaluation, WatchLimits, find_trouble
 
 __all__ = ["GanTrainer", "TrainingSettings"]
+
+RANK_STRIDE = 1_000_003  # between the seeds of processes
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class TrainingSettings:
     Attributes:
         growth: Sides to train at, in order: side in pixels, thousands of real images shown at
             that side, learning rate of Adam(0, 0.99) for both networks.
-        batch_size: Images per step.
+        batch_size: Images per step, of all processes together.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
         r1_gamma: Weight of R1, at the full resolution; smaller sides take the same.
         r1_interval: Steps between R1 penalties.
@@ -69,6 +78,8 @@ class TrainingSettings:
 class GanTrainer:
     """One training run: networks, optimisers, averages, random state, history.
 
+    Under torchrun, each process takes its share of every batch and all average their gradients.
+
     Args:
         pixels: The data set, uint8, [N, resolution, resolution, 3].
         generator: Fresh generator; trained in place.
@@ -76,6 +87,9 @@ class GanTrainer:
         settings: How to train.
         seed: Seeds the choice of pictures, codes and flips.
         device: Where the networks run.
+
+    Raises:
+        ValueError: If the batch cannot be shared evenly by the processes.
     """
 
     def __init__(
@@ -87,6 +101,12 @@ class GanTrainer:
         seed: int,
         device: str,
     ) -> None:
+        if settings.batch_size % num_processes():
+            raise ValueError(
+                f"batch_size must be a multiple of {num_processes()} processes, "
+                f"got {settings.batch_size}"
+            )
+        self.share = settings.batch_size // num_processes()
         self.data = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # stays uint8, in memory
         self.settings, self.device = settings, torch.device(device)
         self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -96,7 +116,7 @@ class GanTrainer:
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
         self.generator_optimiser = _adam(self.generator, 0.99)
         self.discriminator_optimiser = _adam(self.discriminator, 0.99**self.lazy_ratio)
-        self.random = torch.Generator().manual_seed(seed)
+        self.random = torch.Generator().manual_seed(seed + RANK_STRIDE * process_rank())
         self.step = 0
         self.history: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
@@ -144,7 +164,7 @@ class GanTrainer:
         if state is not None:
             self._restore(state)
         else:
-            save_checkpoint(checkpoints, self._state(fingerprint), self.step)
+            self._save(checkpoints, fingerprint)
         batch, total = self.settings.batch_size, self.num_steps
         every = max(1, round(self.settings.checkpoint_kimg * 1000 / batch))
         while self.step < total:
@@ -157,9 +177,10 @@ class GanTrainer:
             if trouble:
                 self._go_back(checkpoints, fingerprint, trouble)
             elif closes:
-                save_checkpoint(checkpoints, self._state(fingerprint), self.step)
-                self._keep_if_best(checkpoints, fingerprint)
-                on_snapshot(self)
+                self._save(checkpoints, fingerprint)
+                if process_rank() == 0:
+                    self._keep_if_best(checkpoints, fingerprint)
+                    on_snapshot(self)
             on_progress(self.step * batch, total * batch, self._note())
 
     def finished_networks(
@@ -201,19 +222,22 @@ class GanTrainer:
             self._penalise(reals)
         fakes.backward(image_gradient)
 
-        if not math.isfinite(loss_g.item() + loss_d.item()):
-            return f"loss must be finite, got {loss_g.item()} (G) and {loss_d.item()} (D)"
+        sign = real_logits.detach().sign().mean()
+        means = torch.stack([loss_g.detach(), loss_d.detach(), real_logits.detach().mean()])
+        means = torch.cat([means, fake_logits.detach().mean()[None], sign[None]]).float()
+        average_over_processes([means])
+        loss_g_mean, loss_d_mean, real_mean, fake_mean, real_sign = means.tolist()
+        if not math.isfinite(loss_g_mean + loss_d_mean):
+            return f"loss must be finite, got {loss_g_mean} (G) and {loss_d_mean} (D)"
+        self._average_gradients()
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self._average()
-        self._adapt_augmentation(real_logits)
+        self._adapt_augmentation(real_sign)
         self._count(
-            loss_g=loss_g,
-            loss_d=loss_d,
-            real_logits=real_logits.mean(),
-            fake_logits=fake_logits.mean(),
+            loss_g=loss_g_mean, loss_d=loss_d_mean, real_logits=real_mean, fake_logits=fake_mean
         )
         return None
 
@@ -224,7 +248,7 @@ class GanTrainer:
         (penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval)).backward()
 
     def _real_images(self, side: int) -> Tensor:
-        count = self.settings.batch_size
+        count = self.share
         index = torch.randint(len(self.data), (count,), generator=self.random)
         images = self.data[index].to(self.device).float().div_(127.5).sub_(1)
         if side < images.shape[-1]:
@@ -236,7 +260,7 @@ class GanTrainer:
 
     def _fake_images(self, side: int) -> Tensor:
         """Images of fresh codes; style mixing takes a second code from a random layer on."""
-        count, G = self.settings.batch_size, self.generator
+        count, G = self.share, self.generator
         z = torch.randn(2 * count, G.z_dim, generator=self.random).to(self.device)
         num_ws = 2 * int(math.log2(side)) - 2
         first = torch.randint(1, num_ws, (count,), generator=self.random)
@@ -250,12 +274,15 @@ class GanTrainer:
     def _augmented(self, images: Tensor) -> Tensor:
         return augment(images, self.augment_strength, self.random)
 
-    def _adapt_augmentation(self, real_logits: Tensor) -> None:
-        target = self.settings.augment_target
+    def _adapt_augmentation(self, sign: float) -> None:
+        target, batch = self.settings.augment_target, self.settings.batch_size
         if target is not None:
-            sign = real_logits.detach().sign().mean().item()
-            strength = self.augment_strength
-            self.augment_strength = adapt_strength(strength, sign, target, len(real_logits))
+            self.augment_strength = adapt_strength(self.augment_strength, sign, target, batch)
+
+    def _average_gradients(self) -> None:
+        for network in (self.generator, self.discriminator):
+            gradients = [p.grad for p in network.parameters() if p.grad is not None]
+            average_over_processes(gradients)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
@@ -299,10 +326,10 @@ class GanTrainer:
         batch = self.settings.batch_size
         return [round(kimg * 1000 / batch) for _, kimg, _ in self.settings.growth]
 
-    def _count(self, **values: Tensor) -> None:
+    def _count(self, **values: float) -> None:
         self.sums["steps"] = self.sums.get("steps", 0.0) + 1
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
     def _close_interval(self, side: int, evaluation: Evaluation) -> None:
         """Add the means since the last checkpoint and the evaluation to the history."""
@@ -326,7 +353,7 @@ class GanTrainer:
         self._restore(state)
         self.rate_scale, self.num_rollbacks = rate_scale, num_rollbacks
         print(f"train_gan: {where}: back to {self.kimg:.1f} kimg", file=sys.stderr, flush=True)
-        save_checkpoint(checkpoints, self._state(fingerprint), self.step)
+        self._save(checkpoints, fingerprint)
 
     def _keep_if_best(self, checkpoints: Path, fingerprint: str) -> None:
         """Keep the networks whose images come nearest to the data at the full resolution."""
@@ -349,6 +376,12 @@ class GanTrainer:
             "discriminator": self.discriminator.state_dict(),
         }
 
+    def _save(self, checkpoints: Path, fingerprint: str) -> None:
+        state = self._state(fingerprint)
+        if process_rank() == 0:
+            save_checkpoint(checkpoints, state, self.step)
+        wait_for_processes()
+
     def _state(self, fingerprint: str) -> dict[str, Any]:
         return {
             "fingerprint": fingerprint,
@@ -358,7 +391,7 @@ class GanTrainer:
             **self._shown_networks(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
-            "random": self.random.get_state(),
+            "random": gather_from_processes(self.random.get_state()),
             "history": self.history,
             "augment_strength": self.augment_strength,
             "rate_scale": self.rate_scale,
@@ -377,8 +410,13 @@ class GanTrainer:
             getattr(self, name).load_state_dict(state[name])
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)  # of a step that was given up
-        self.random.set_state(state["random"])
         self.step, self.history, self.sums = state["step"], state["history"], {}
+        if self.step < self.num_steps and len(state["random"]) != num_processes():
+            raise TrainingError(
+                f"a run must go on with as many processes as it began with, {len(state['random'])},"
+                f" got {num_processes()}; start so many, or `nfe run --force train_gan`"
+            )
+        self.random.set_state(state["random"][process_rank()])
         self.augment_strength = state["augment_strength"]
         self.rate_scale, self.num_rollbacks = state["rate_scale"], state["num_rollbacks"]
 

@@ -126,6 +126,26 @@ def _start_training(values: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
+def test_two_processes_train_one_model_and_one_process_finishes_its_files(project: Path) -> None:
+    (project / "train.py").write_text(RUN)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    subprocess.run(
+        [*command, "--master-port=29512", "train.py", json.dumps(GAN)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    metrics = read_json(project / "data/train_gan/metrics.json")
+    assert metrics["num_processes"] == 2
+    assert metrics["kimg"] == pytest.approx(0.064)
+    model = project / "data/train_gan/model/generator.safetensors"
+    trained = sha256_file(model)
+    shutil.rmtree(model.parent)
+    train_gan.run(train_gan.Params.model_validate(GAN))
+    assert sha256_file(model) == trained
+
+
+@pytest.mark.slow
 def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(project: Path) -> None:
     growth = [{"side": side, "kimg": 2.0, "learning_rate": 0.002} for side in (8, 16)]
     values = {**GAN, "growth": growth, "checkpoint_kimg": 0.16, "augment_target": 0.3}
