@@ -1,7 +1,7 @@
 """The command `nfe directions`: what a generator varies by itself, without labels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -50,7 +50,7 @@ def directions(
         check_model(model)
         chosen = parse_seeds(seeds, "--seeds", MAX_SEEDS)
         check_new([out / ARRAYS, out / TABLE], overwrite)
-        _write(out, model, method, num, layers, chosen)
+        _write(out, model, cast("Method", method), num, layers, chosen)
     typer.echo(f"{num} directions in {out / ARRAYS} and {out / TABLE}")
 
 

@@ -66,8 +66,10 @@ def _write(
     device = pick_device()
     generator = load_model_generator(model, device)
     chosen = parse_layers(layers, generator.num_ws)
-    codes = [w_from_seeds(generator, seeds, truncation, device) for seeds in (rows, columns)]
-    pixels = render_mixtures(generator, *codes, chosen, device)
-    names = [["", *(str(seed) for seed in seeds)] for seeds in (rows, columns)]
-    table = picture_table(pixels, *names, max(SMALLEST_SIDE, generator.resolution))
+    row_codes = w_from_seeds(generator, rows, truncation, device)
+    column_codes = w_from_seeds(generator, columns, truncation, device)
+    pixels = render_mixtures(generator, row_codes, column_codes, chosen, device)
+    row_names, column_names = (["", *map(str, seeds)] for seeds in (rows, columns))
+    side = max(SMALLEST_SIDE, generator.resolution)
+    table = picture_table(pixels, row_names, column_names, side)
     write_bytes(out, encode_png(table))

@@ -1,13 +1,14 @@
 """Directions of w that nobody labelled: from the generator's weights, or from its codes."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nfe.gan.networks import Generator
+from nfe.gan.ops import EqualLinear
 from nfe.sampling import z_from_seeds
 
 __all__ = [
@@ -70,13 +71,12 @@ def style_weights(generator: Generator, layers: range) -> np.ndarray:
         [num_styles, w_dim], float64: the weights as used, with the equalised learning rate's
         scale.
     """
-    synthesis = generator.synthesis
-    layer_affines = [layer.conv.affine for layer in synthesis.layers]
-    rgb_affines = [output.affine for output in synthesis.to_rgb]  # output b takes code 2 b + 1
-    chosen = [layer_affines[i] for i in layers if i < len(layer_affines)]
-    chosen += [rgb_affines[i // 2] for i in layers if i % 2]
+    num_layers = len(generator.synthesis.layers)
+    names = [f"layers.{i}.conv.affine" for i in layers if i < num_layers]
+    names += [f"to_rgb.{i // 2}.affine" for i in layers if i % 2]  # output b takes code 2 b + 1
+    affines = [cast(EqualLinear, generator.synthesis.get_submodule(name)) for name in names]
     return np.concatenate(
-        [(affine.weight * affine.scale).detach().cpu().double().numpy() for affine in chosen]
+        [(affine.weight * affine.scale).detach().cpu().double().numpy() for affine in affines]
     )
 
 

@@ -9,6 +9,8 @@ from packaging.requirements import Requirement
 
 __all__ = ["Part", "check_parts", "find_parts"]
 
+State = Literal["ok", "missing", "wrong"]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -26,7 +28,7 @@ class Part:
     needed: str
     extra: str
     version: str | None
-    state: Literal["ok", "missing", "wrong"]
+    state: State
 
 
 def find_parts(package: str) -> list[Part]:
@@ -63,9 +65,8 @@ def check_parts(
 
 
 def _check(requirement: Requirement, extra: str, version: str | None) -> Part:
-    if version is None:
-        state = "missing"
-    else:
+    state: State = "missing"
+    if version is not None:
         fits = requirement.specifier.contains(version, prereleases=True)
         state = "ok" if fits else "wrong"
     return Part(requirement.name, str(requirement.specifier), extra, version, state)
