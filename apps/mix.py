@@ -23,7 +23,6 @@ from apps.options import (
 __all__ = ["mix"]
 
 MAX_SEEDS = 32
-SMALLEST_SIDE = 96
 
 
 def mix(
@@ -60,7 +59,7 @@ def _write(
     from nfe.files import write_bytes
     from nfe.images import encode_png
     from nfe.model_folders import load_model_generator
-    from nfe.picture_tables import picture_table
+    from nfe.picture_tables import picture_table, shown_side
     from tasks.stage import pick_device
 
     device = pick_device()
@@ -70,6 +69,5 @@ def _write(
     column_codes = w_from_seeds(generator, columns, truncation, device)
     pixels = render_mixtures(generator, row_codes, column_codes, chosen, device)
     row_names, column_names = (["", *map(str, seeds)] for seeds in (rows, columns))
-    side = max(SMALLEST_SIDE, generator.resolution)
-    table = picture_table(pixels, row_names, column_names, side)
+    table = picture_table(pixels, row_names, column_names, shown_side(generator.resolution))
     write_bytes(out, encode_png(table))

@@ -24,7 +24,6 @@ MAX_SEEDS = 100_000
 SHEET = "contact_sheet.png"
 SHEET_SIZE = 100  # most faces on the contact sheet
 SHEET_COLUMNS = 8
-SMALLEST_SIDE = 96  # smaller faces are shown enlarged there
 
 
 def sample(
@@ -56,7 +55,7 @@ def _write(out: Path, paths: list[Path], seeds: list[int], model: Path, truncati
     from nfe.files import sweep_leftovers, write_bytes
     from nfe.images import encode_png
     from nfe.model_folders import load_model_generator
-    from nfe.picture_tables import contact_sheet
+    from nfe.picture_tables import contact_sheet, shown_side
     from tasks.stage import Progress, pick_device
 
     device = pick_device()
@@ -70,6 +69,6 @@ def _write(out: Path, paths: list[Path], seeds: list[int], model: Path, truncati
         shown += [picture] if number <= SHEET_SIZE else []
         progress(number, len(paths))
     names = [str(seed) for seed in seeds[:SHEET_SIZE]]
-    side = max(SMALLEST_SIDE, generator.resolution)
+    side = shown_side(generator.resolution)
     sheet = contact_sheet(np.stack(shown), names, SHEET_COLUMNS, side)
     write_bytes(out / SHEET, encode_png(sheet))

@@ -7,13 +7,12 @@ import numpy as np
 from nfe.directions import Directions, Method, move_codes
 from nfe.exploring import render_pixels, w_from_seeds
 from nfe.gan.networks import Generator
-from nfe.picture_tables import picture_table
+from nfe.picture_tables import picture_table, shown_side
 
 __all__ = ["direction_arrays", "direction_table"]
 
 STEPS = np.arange(-3, 4)  # standard deviations of w along the direction
 TRUNCATION_PSI = 0.7  # of the faces that are moved
-SMALLEST_SIDE = 96
 
 
 def direction_arrays(found: Directions, method: Method, layers: range) -> dict[str, np.ndarray]:
@@ -49,7 +48,7 @@ def direction_table(
         codes = move_codes(w, vector, scale * STEPS, layers, generator.num_ws)
         pixels = [render_pixels(generator, row, device) for row in codes]
         names = [f"direction {index}\nseed {seed}" for seed in seeds]
-        side = max(SMALLEST_SIDE, generator.resolution)
+        side = shown_side(generator.resolution)
         blocks.append(picture_table(np.stack(pixels), names, columns, side))
     width = max(block.shape[1] for block in blocks)
     return np.concatenate([_widen(block, width) for block in blocks])

@@ -8,12 +8,18 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nfe.images import make_grid, resize_pixels
 
-__all__ = ["contact_sheet", "encode_loop", "picture_table"]
+__all__ = ["contact_sheet", "encode_loop", "picture_table", "shown_side"]
 
 GAP = 2
 LINE_HEIGHT = 15
 FONT_SIZE = 12
 INK = (40, 40, 60)
+SMALLEST_SIDE = 96
+
+
+def shown_side(resolution: int) -> int:
+    """Return the side to show pictures at in tables: their own, or 96 pixels if that is larger."""
+    return max(SMALLEST_SIDE, resolution)
 
 
 def picture_table(
