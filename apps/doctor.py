@@ -1,6 +1,5 @@
 """The command `nfe doctor`: what this installation and machine can do."""
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -31,11 +30,13 @@ def doctor(
 
     Exit code: 0 if all main parts are there in the right versions, else 1.
     """
+    from importlib.metadata import PackageNotFoundError
+
     from nfe.environment import find_parts
 
     try:
         parts = find_parts(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
+    except PackageNotFoundError:
         fail(1, f"{PACKAGE} must be installed, it is not; pip install -e . in its folder")
     machine = _describe_machine()
     if json_:
