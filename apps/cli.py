@@ -1,7 +1,9 @@
-"""The command `nfe`: run the pipeline, ask for its state, edit a folder of pictures."""
+"""The command `nfe`: run the pipeline, ask for its state; the other commands have their own files.
+
+No file of this folder imports anything heavy before its command runs: `nfe --help` is instant.
+"""
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -9,11 +11,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from nfe.errors import NFEError, ParamsError
+from apps.directions import directions
+from apps.doctor import doctor
+from apps.edit import edit
+from apps.exits import errors_to_exit_codes, fail
+from apps.info import info
+from apps.interpolate import interpolate
+from apps.mix import mix
+from apps.sample import sample
+from nfe.errors import ParamsError
 
 __all__ = ["app", "main"]
 
@@ -45,7 +55,10 @@ def run(
         int | None, typer.Option(min=1, help="Stages side by side [1 on 2 cores, else 2].")
     ] = None,
 ) -> None:
-    """Bring every stage up to date: what did not change is not run."""
+    """Bring every stage up to date, or those that one needs: `nfe run --until sample`.
+
+    What did not change is not run.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     root = _enter_project()
@@ -66,7 +79,7 @@ def run(
 def status(
     json_: Annotated[bool, typer.Option("--json", help="Print a list of JSON objects.")] = False,
 ) -> None:
-    """Show which stages are unchanged, changed (and why), or never run."""
+    """Show which stages are unchanged, changed (and why), or never run: `nfe status --json`."""
     root = _enter_project()
     with _errors_to_exit_codes():
         from flows.dvc_graph import needed_stages, read_graph, read_status
@@ -84,16 +97,13 @@ def status(
             typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
 
 
+for command in (edit, sample, interpolate, mix, directions, info, doctor):
+    app.command()(command)
+
+
 def main() -> None:
     """Entry point of `nfe`."""
-    _register_edit()
     app()
-
-
-def _register_edit() -> None:
-    if "edit" in sys.argv[1:2] or "--help" in sys.argv[1:2]:
-        with contextlib.suppress(ModuleNotFoundError):
-            app.command()(importlib.import_module("apps.edit").edit)
 
 
 def _enter_project() -> Path:
@@ -102,7 +112,7 @@ def _enter_project() -> Path:
     homes = (f for f in (here, *here.parents) if (f / "dvc.yaml").is_file())
     root = next(homes, None)
     if root is None:
-        _fail(2, f"folder must be in a project with a dvc.yaml, got {here}; change to one")
+        fail(2, f"folder must be in a project with a dvc.yaml, got {here}; change to one")
     os.chdir(root)
     sys.path.insert(0, str(root))  # its tasks, before those of the installation
     return root
@@ -121,17 +131,11 @@ def _check_stage(name: str, stages: list[str]) -> None:
 def _errors_to_exit_codes() -> Iterator[None]:
     from flows.lock import LockedError
 
-    try:
-        yield
-    except NFEError as error:
-        code = 4 if isinstance(error, LockedError) else 2 if isinstance(error, ParamsError) else 1
-        _fail(code, str(error))
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    for line in message.splitlines():
-        typer.echo(f"error: {line}", err=True)
-    raise typer.Exit(code)
+    with errors_to_exit_codes():
+        try:
+            yield
+        except LockedError as error:
+            fail(4, str(error))
 
 
 def _run(root: Path, until: str | None, force: frozenset[str], jobs: int | None) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from apps.exits import fail
+from apps.options import DEFAULT_MODEL, Model, check_model
 from nfe.errors import NFEError, ParamsError, SourceError
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["edit"]
 
-DEFAULT_MODEL = Path("data/bundle/model")
 LOCK = ".nfe-edit.lock"
 ALL_DONE, NOTHING_DONE, USAGE, SOME_FAILED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -47,9 +48,7 @@ def edit(
         list[str] | None,
         typer.Option(metavar="ATTRIBUTE", help="What must stay as it is; can be repeated."),
     ] = None,
-    model: Annotated[
-        Path, typer.Option(metavar="DIR", help="Model folder that `nfe run` made.")
-    ] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     strength: Annotated[
         str, typer.Option(metavar="auto|NUMBER", help="How far: just enough, or a distance.")
     ] = "auto",
@@ -111,13 +110,13 @@ def edit(
                     planned, out, model, settings, batch_size, device, overwrite, strict, quiet
                 )
     except KeyboardInterrupt:
-        _fail(INTERRUPTED, "interrupted; the same command continues")
+        fail(INTERRUPTED, "interrupted; the same command continues")
     except (ParamsError, SourceError) as error:
-        _fail(USAGE, str(error))
+        fail(USAGE, str(error))
     except LockedError as error:
-        _fail(LOCKED, str(error))
+        fail(LOCKED, str(error))
     except NFEError as error:
-        _fail(NOTHING_DONE, str(error))
+        fail(NOTHING_DONE, str(error))
     _report(rows, out, time.monotonic() - started, dry_run, quiet, json_)
 
 
@@ -148,7 +147,7 @@ def _settings(
         distance: Any = "auto" if strength == "auto" else float(strength)
     except ValueError:
         raise ParamsError(f"--strength must be auto or a number, got {strength!r}") from None
-    _check_model(model)
+    check_model(model)
     from nfe.bundle import read_description
     from nfe.folder_editing import EditSettings
 
@@ -163,14 +162,6 @@ def _settings(
         max_pixels=max_pixels,
         strip=strip,
     )
-
-
-def _check_model(model: Path) -> None:
-    if not model.is_dir():
-        raise ParamsError(
-            f"--model must be a model folder, got {model}; `nfe run` in a project makes "
-            f"{DEFAULT_MODEL}, or name another folder"
-        )
 
 
 def _plan(
@@ -190,7 +181,7 @@ def _plan(
 
 
 def _dry_run(planned: "Sequence[Found]", model: Path) -> list[dict[str, Any]]:
-    _check_model(model)
+    check_model(model)
     rows = []
     for item in planned:
         status = ("skipped" if item.stray else "failed") if item.problem else "edited"
@@ -274,8 +265,3 @@ def _report(
     if not done:
         raise typer.Exit(NOTHING_DONE)
     raise typer.Exit(SOME_FAILED if counts["failed"] else ALL_DONE)
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)

@@ -1,0 +1,141 @@
+"""The options that several commands share, and their checks."""
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nfe.errors import ParamsError, StorageError
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_TRUNCATION",
+    "Model",
+    "Overwrite",
+    "Truncation",
+    "check_model",
+    "check_new",
+    "check_suffix",
+    "check_truncation",
+    "parse_layers",
+    "parse_seeds",
+]
+
+DEFAULT_MODEL = Path("data/bundle/model")
+DEFAULT_TRUNCATION = 0.7
+MAX_SEED = 2**63 - 1
+SHOWN_LENGTH = 40
+
+Model = Annotated[Path, typer.Option(metavar="DIR", help="Model folder that `nfe run` made.")]
+Truncation = Annotated[
+    float, typer.Option(help="1: all faces there are; towards 0 they become alike and cleaner.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+
+
+def check_model(model: Path, option: str = "--model") -> None:
+    """Refuse what is no folder; `option` is how errors call it.
+
+    Raises:
+        ParamsError: If `model` is no folder.
+    """
+    if not model.is_dir():
+        raise ParamsError(
+            f"{option} must be a model folder, got {model}; `nfe run` in a project makes "
+            f"{DEFAULT_MODEL}, or name another folder"
+        )
+
+
+def check_truncation(truncation: float) -> None:
+    """Refuse a truncation outside [0, 1].
+
+    Raises:
+        ParamsError: If it is outside, or NaN.
+    """
+    if not (math.isfinite(truncation) and 0 <= truncation <= 1):
+        raise ParamsError(
+            f"--truncation must be between 0 and 1, got {truncation:g}; "
+            f"{DEFAULT_TRUNCATION} is usual"
+        )
+
+
+def check_suffix(path: Path, suffix: str) -> None:
+    """Refuse a file that is called after another format.
+
+    Raises:
+        ParamsError: If `path` does not end in `suffix`.
+    """
+    if path.suffix.lower() != suffix:
+        raise ParamsError(f"OUT must end in {suffix}, got {path}; call it {path.stem}{suffix}")
+
+
+def check_new(paths: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to replace files that are there, unless asked to.
+
+    Raises:
+        StorageError: If a file exists and `overwrite` is not set, or is a folder.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise StorageError(f"{path} must be a file, got a folder; choose another name")
+        if path.exists() and not overwrite:
+            raise StorageError(
+                f"{path} must not exist yet, it does; choose another place or add --overwrite"
+            )
+
+
+def parse_seeds(text: str, option: str, max_seeds: int) -> list[int]:
+    """Read seeds such as `0-15` or `1,2,8-10`, in the order given.
+
+    Args:
+        text: What was given.
+        option: How to call it in errors.
+        max_seeds: Most seeds that the command takes.
+
+    Raises:
+        ParamsError: If it is something else, too many, or names a seed twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"([0-9]{1,19})(?:-([0-9]{1,19}))?", part.strip())
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last or last > MAX_SEED:
+            raise ParamsError(
+                f"{option} must be seeds such as 0-15 or 1,2,3, got {_shorten(text)}; see --help"
+            )
+        if len(seeds) + last - first + 1 > max_seeds:
+            raise ParamsError(
+                f"{option} must be at most {max_seeds} seeds, got {_shorten(text)}; ask for fewer"
+            )
+        seeds += range(first, last + 1)
+    if len(set(seeds)) < len(seeds):
+        raise ParamsError(f"{option} must name each seed once, got {_shorten(text)}; remove one")
+    return seeds
+
+
+def parse_layers(text: str, num_ws: int) -> range:
+    """Read layers such as `4`, `0-3`, `4-` (to the last) or `-3` (from the first).
+
+    Raises:
+        ParamsError: If it is something else, or outside the model's layers.
+    """
+    found = re.fullmatch(r"([0-9]{0,4})(?:(-)([0-9]{0,4}))?", text.strip())
+    if not found or not (found[1] or found[3]):
+        raise ParamsError(
+            f"--layers must be like 4, 0-3, 4- or -3, got {_shorten(text)}; see --help"
+        )
+    first = int(found[1] or 0)
+    last = int(found[3] or num_ws - 1) if found[2] else first
+    if not first <= last < num_ws:
+        raise ParamsError(
+            f"--layers must be within 0-{num_ws - 1}, got {_shorten(text)}; "
+            f"the model has {num_ws} layers"
+        )
+    return range(first, last + 1)
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 3] + "...")

@@ -1,0 +1,66 @@
+"""A folder with a generator: a bundle, or what train_gan wrote."""
+
+from pathlib import Path
+from typing import Any
+
+from nfe.bundle import read_description
+from nfe.errors import ModelFileError
+from nfe.files import MANIFEST
+from nfe.gan.networks import Generator
+from nfe.gan.storage import load_generator
+
+__all__ = ["describe_model", "load_model_generator"]
+
+BUNDLE_DESCRIPTION = "model.json"
+
+
+def load_model_generator(folder: Path, device: str) -> Generator:
+    """Load the generator of a bundle, or of a folder that train_gan wrote.
+
+    Args:
+        folder: A bundle or a folder of networks.
+        device: Where to put the generator.
+
+    Raises:
+        ModelFileError: If the folder holds no generator, or a damaged one.
+    """
+    folder = Path(folder)
+    inside = folder / "generator"
+    home = inside if inside.is_dir() else folder
+    if not (home / MANIFEST).is_file():
+        raise ModelFileError(
+            f"{folder} must be a model folder with a generator, it has none; "
+            "`nfe run` makes data/bundle/model, or give another folder"
+        )
+    return load_generator(home, device)
+
+
+def describe_model(folder: Path) -> dict[str, Any]:
+    """Say what is in a bundle, or in a folder that train_gan wrote.
+
+    Returns:
+        name (None outside bundles), resolution in pixels, num_ws, num_parameters of the
+        generator; attributes: attribute -> value -> accuracies of its boundary; metrics: stage ->
+        figures; bytes: entry of the folder -> its size.
+
+    Raises:
+        ModelFileError: If the folder holds no generator, or a file is missing or damaged.
+    """
+    folder = Path(folder)
+    is_bundle = (folder / BUNDLE_DESCRIPTION).is_file()
+    description = read_description(folder) if is_bundle else {}
+    generator = load_model_generator(folder, "cpu")
+    return {
+        "name": description.get("name"),
+        "resolution": generator.resolution,
+        "num_ws": generator.num_ws,
+        "num_parameters": sum(p.numel() for p in generator.parameters()),
+        "attributes": description.get("attributes", {}),
+        "metrics": description.get("metrics", {}),
+        "bytes": {entry.name: _count_bytes(entry) for entry in sorted(folder.iterdir())},
+    }
+
+
+def _count_bytes(entry: Path) -> int:
+    files = entry.rglob("*") if entry.is_dir() else [entry]
+    return sum(file.stat().st_size for file in files if file.is_file())
