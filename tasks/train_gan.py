@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from nfe.gan.feature_discriminator import FeatureView
     from nfe.gan.networks import Discriminator, Generator
     from nfe.gan.training import GanTrainer, TrainingSettings
     from nfe.gan.watching import Evaluation
@@ -52,6 +53,7 @@ class Params(StageParams):
     growth: Annotated[list[GrowthStep], Field(min_length=1)]
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
+    feature_weight: Annotated[float, Field(ge=0, strict=False)]
     r1_gamma: Annotated[float, Field(ge=0, strict=False)]
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
     ema_kimg: Annotated[float, Field(gt=0, strict=False)]
@@ -121,7 +123,8 @@ def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrain
     fingerprint = fingerprint_of(params.model_dump(), DATASET, TAGGER / "tagger.safetensors")
     _choose_threads(params, pixels, settings, device)
     networks = build_networks(params, pixels.shape[1])
-    trainer = GanTrainer(pixels, *networks, settings, params.seed, device)
+    features = build_features(params, pixels, device)
+    trainer = GanTrainer(pixels, *networks, features, settings, params.seed, device)
     trainer.run(
         FOLDER / "checkpoints",
         fingerprint,
@@ -201,6 +204,24 @@ def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discrim
         )
 
 
+def build_features(params: Params, pixels: "np.ndarray", device: str) -> "FeatureView | None":
+    """Make a fresh discriminator over the tagger's maps, unless its weight is 0."""
+    import torch
+
+    from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
+    from nfe.images import images_from_pixels
+    from nfe.tagging.storage import load_tagger_network
+
+    if params.feature_weight == 0:
+        return None
+    network = load_tagger_network(TAGGER, device)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        maps = network.feature_maps(images_from_pixels(pixels[:WATCH_BATCH_SIZE]).to(device))
+        heads = FeatureDiscriminator.for_maps(maps)
+    return FeatureView(network.feature_maps, heads, params.feature_weight)
+
+
 def _make_evaluation(
     params: Params, pixels: "np.ndarray", device: str
 ) -> "Callable[[Generator, int], Evaluation]":
@@ -275,5 +296,7 @@ def _choose_threads(
     most = torch.get_num_threads()
     if device != "cpu" or most == 1 or num_processes() > 1:
         return
-    trial = GanTrainer(pixels, *build_networks(params, pixels.shape[1]), settings, 0, device)
+    networks = build_networks(params, pixels.shape[1])
+    features = build_features(params, pixels, device)
+    trial = GanTrainer(pixels, *networks, features, settings, 0, device)
     measure_num_threads(trial.train_step, [1, most])

@@ -3,7 +3,7 @@
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from nfe.gan.checkpoints import (
     save_best,
     save_checkpoint,
 )
+from nfe.gan.feature_discriminator import FeatureView
 from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.processes import (
@@ -84,6 +85,7 @@ class GanTrainer:
         pixels: The data set, uint8, [N, resolution, resolution, 3].
         generator: Fresh generator; trained in place.
         discriminator: Fresh discriminator; trained in place.
+        features: A second discriminator, over a frozen network's features; None for none.
         settings: How to train.
         seed: Seeds the choice of pictures, codes and flips.
         device: Where the networks run.
@@ -97,6 +99,7 @@ class GanTrainer:
         pixels: np.ndarray,
         generator: Generator,
         discriminator: Discriminator,
+        features: FeatureView | None,
         settings: TrainingSettings,
         seed: int,
         device: str,
@@ -111,11 +114,15 @@ class GanTrainer:
         self.settings, self.device = settings, torch.device(device)
         self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.features = features
+        if features is not None:
+            features.heads.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         interval = settings.r1_interval
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        self.generator_optimiser = _adam(self.generator, 0.99)
-        self.discriminator_optimiser = _adam(self.discriminator, 0.99**self.lazy_ratio)
+        self.generator_optimiser = _adam(self.generator.parameters(), 0.99)
+        judges = [*self.discriminator.parameters(), *self._head_parameters()]
+        self.discriminator_optimiser = _adam(judges, 0.99**self.lazy_ratio)
         self.random = torch.Generator().manual_seed(seed + RANK_STRIDE * process_rank())
         self.step = 0
         self.history: list[dict[str, float]] = []
@@ -212,12 +219,17 @@ class GanTrainer:
             fakes = self._fake_images(side)
         shown = fakes.detach().requires_grad_(True)
         with self._autocast():
-            fake_logits = self.discriminator(self._augmented(shown))
-            real_logits = self.discriminator(reals)
+            seen = self._augmented(shown)
+            fake_logits, real_logits = self.discriminator(seen), self.discriminator(reals)
             loss_g = generator_loss(fake_logits)
             loss_d = discriminator_loss(real_logits, fake_logits)
+            if self.features is not None:
+                fakes_felt, reals_felt = self.features.logits(seen), self.features.logits(reals)
+                loss_g = loss_g + self.features.weight * generator_loss(fakes_felt)
+                loss_d = loss_d + discriminator_loss(reals_felt, fakes_felt)
         (image_gradient,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
-        torch.autograd.backward(loss_d, inputs=list(self._discriminator_parameters(side)))
+        judges = [*self._discriminator_parameters(side), *self._head_parameters()]
+        torch.autograd.backward(loss_d, inputs=judges)
         if penalise:
             self._penalise(reals)
         fakes.backward(image_gradient)
@@ -280,9 +292,9 @@ class GanTrainer:
             self.augment_strength = adapt_strength(self.augment_strength, sign, target, batch)
 
     def _average_gradients(self) -> None:
-        for network in (self.generator, self.discriminator):
-            gradients = [p.grad for p in network.parameters() if p.grad is not None]
-            average_over_processes(gradients)
+        trained = [*self.generator.parameters(), *self.discriminator.parameters()]
+        trained += self._head_parameters()
+        average_over_processes([p.grad for p in trained if p.grad is not None])
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
@@ -296,6 +308,9 @@ class GanTrainer:
             if part in ("from_rgb", "blocks") and int(index) < entry:
                 continue
             yield parameter
+
+    def _head_parameters(self) -> list[Tensor]:
+        return [] if self.features is None else list(self.features.heads.parameters())
 
     def _set_learning_rates(self) -> None:
         rate = self._growth_at(self.step)[2] * self.rate_scale
@@ -389,6 +404,7 @@ class GanTrainer:
             "num_threads": torch.get_num_threads(),
             "generator": self.generator.state_dict(),
             **self._shown_networks(),
+            "heads": None if self.features is None else self.features.heads.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "random": gather_from_processes(self.random.get_state()),
@@ -408,6 +424,8 @@ class GanTrainer:
             "discriminator_optimiser",
         ):
             getattr(self, name).load_state_dict(state[name])
+        if self.features is not None:
+            self.features.heads.load_state_dict(state["heads"])
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)  # of a step that was given up
         self.step, self.history, self.sums = state["step"], state["history"], {}
@@ -421,5 +439,5 @@ class GanTrainer:
         self.rate_scale, self.num_rollbacks = state["rate_scale"], state["num_rollbacks"]
 
 
-def _adam(network: torch.nn.Module, beta2: float) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), betas=(0.0, beta2), foreach=True)
+def _adam(parameters: Iterable[Tensor], beta2: float) -> torch.optim.Adam:
+    return torch.optim.Adam(parameters, betas=(0.0, beta2), foreach=True)

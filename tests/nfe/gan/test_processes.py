@@ -57,7 +57,7 @@ def make_trainer():
         bf16=False, checkpoint_kimg=1.0, limits=WatchLimits(0.1, 50, 1),
     )
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
-    return GanTrainer(pixels, generator, discriminator, settings, 0, "cpu")
+    return GanTrainer(pixels, generator, discriminator, None, settings, 0, "cpu")
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nfe.errors import TrainingError
+from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.training import GanTrainer, TrainingSettings
 from nfe.gan.watching import Evaluation, WatchLimits
@@ -44,8 +45,20 @@ def _look(generator: Generator, side: int) -> Evaluation:
     return Evaluation(frechet=float(images.mean().abs()), diversity=1 + float(images.var()))
 
 
+def _features() -> FeatureView:
+    """A frozen network of two layers, and its discriminator."""
+    torch.manual_seed(1)
+    network = torch.nn.Conv2d(3, 5, 3, stride=2).requires_grad_(False)
+
+    def extract(images: torch.Tensor) -> list[torch.Tensor]:
+        return [images, network(images).relu()]
+
+    heads = FeatureDiscriminator.for_maps(extract(torch.rand(8, 3, 16, 16)))
+    return FeatureView(extract, heads, weight=1.0)
+
+
 def _trainer(make_networks: Networks, pixels: np.ndarray) -> GanTrainer:
-    return GanTrainer(pixels, *make_networks(), SETTINGS, seed=3, device="cpu")
+    return GanTrainer(pixels, *make_networks(), _features(), SETTINGS, seed=3, device="cpu")
 
 
 def _run(trainer: GanTrainer, folder: Path, stop_at: int | None = None) -> GanTrainer:
@@ -82,6 +95,12 @@ def test_both_sides_are_trained_and_everything_changes(
     assert [row["side"] for row in trainer.history] == [8, 8, 16, 16, 16, 16]
     moved = {k for k, v in trainer.generator.named_parameters() if not torch.equal(v, before[k])}
     assert moved == set(before)
+    assert trainer.features is not None
+    fresh = _features().heads.state_dict()
+    moved = {
+        k for k, v in trainer.features.heads.named_parameters() if not torch.equal(v, fresh[k])
+    }
+    assert moved == {k for k in fresh if k != "scales"}
     averaged = dict(trainer.generator_ema.named_parameters())
     assert all(not torch.equal(averaged[k], before[k]) for k in before)
 
@@ -204,7 +223,7 @@ def test_augmentation_grows_while_the_discriminator_is_too_sure(
 ) -> None:
     for target, expected in ((0.6, 4 * 4 / 100_000), (None, 0.0)):
         settings = replace(SETTINGS, augment_target=target)
-        trainer = GanTrainer(pixels, *make_networks(), settings, seed=3, device="cpu")
+        trainer = GanTrainer(pixels, *make_networks(), None, settings, seed=3, device="cpu")
         trainer.discriminator.output.bias.data.fill_(30.0)  # every picture looks real
         for _ in range(4):
             trainer.train_step()
@@ -215,7 +234,7 @@ def test_a_generator_without_mixing_uses_one_code(
     make_networks: Networks, pixels: np.ndarray
 ) -> None:
     settings = replace(SETTINGS, mixing_probability=0.0)
-    trainer = GanTrainer(pixels, *make_networks(), settings, seed=3, device="cpu")
+    trainer = GanTrainer(pixels, *make_networks(), None, settings, seed=3, device="cpu")
     state = trainer.random.get_state()
     images = trainer._fake_images(16)
     z = torch.randn(8, 8, generator=torch.Generator().set_state(state))[:4]

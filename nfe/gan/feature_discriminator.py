@@ -1,0 +1,81 @@
+"""A discriminator over the maps of a frozen network: it knows what pixels teach only late."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nfe.gan.ops import EqualConv, leaky_relu
+
+__all__ = ["FeatureDiscriminator", "FeatureView"]
+
+WIDTH = 64
+LARGEST_SIDE = 8  # of the maps that the 3 x 3 convolution sees
+
+
+class FeatureDiscriminator(nn.Module):
+    """maps -> logits: one small head for each map of a frozen network.
+
+    Args:
+        num_channels: Channels of each map.
+        scales: Factor for each map that gives it a mean square of one.
+
+    Source: Sauer et al. 2021 (Projected GANs), with the tagger's network in place of one that
+    was trained on photographs, without random mixing of channels and scales, and beside a
+    discriminator of pixels: alone it leaves noise that the frozen network does not see.
+    """
+
+    scales: Tensor
+
+    def __init__(self, num_channels: Sequence[int], scales: Sequence[float]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(_Head(channels) for channels in num_channels)
+        self.register_buffer("scales", torch.tensor(list(scales)))
+
+    @classmethod
+    def for_maps(cls, maps: Sequence[Tensor]) -> "FeatureDiscriminator":
+        """Make fresh heads for a network with maps such as these, [N, C, H, W] each."""
+        scales = [float(m.square().mean().clamp_min(1e-8).rsqrt()) for m in maps]
+        return cls([m.shape[1] for m in maps], scales)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map the maps of N images to logits [N, len(maps)]; above 0 looks real."""
+        scaled = zip(self.heads, maps, self.scales, strict=True)
+        return torch.stack([head(m * scale) for head, m, scale in scaled], dim=1)
+
+
+class _Head(nn.Module):
+    """1 x 1 convolution, pooling of large maps, 3 x 3 convolution, mean logit."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.project = EqualConv(num_channels, WIDTH, 1)
+        self.conv = EqualConv(WIDTH, WIDTH, 3)
+        self.output = EqualConv(WIDTH, 1, 1, gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = leaky_relu(self.project(x))
+        if x.shape[-1] > LARGEST_SIDE:
+            x = F.avg_pool2d(x, x.shape[-1] // LARGEST_SIDE)
+        return self.output(leaky_relu(self.conv(x))).mean(dim=(1, 2, 3))
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """What the discriminator over features needs.
+
+    Attributes:
+        extract: Maps images [N, 3, side, side] to the maps of a frozen network.
+        heads: The discriminator over the maps; trained in place.
+        weight: Of its loss for the generator, beside the discriminator of pixels.
+    """
+
+    extract: Callable[[Tensor], Sequence[Tensor]]
+    heads: FeatureDiscriminator
+    weight: float
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Map images to logits [N, number of heads]."""
+        return self.heads(self.extract(images))
