@@ -1,5 +1,7 @@
 """Generator (mapping and synthesis) and discriminator.
 
+The synthesis is StyleGAN2's or, on request, that of nfe.gan.stylegan1; the rest serves both.
+
 Source: Karras et al. 2020 (StyleGAN2), with skip outputs, a residual discriminator and factored
 modulation. We differ in four ways: the convolution that doubles the side works before the
 upsampling filter, which costs a quarter; there are no noise inputs, so that a code is an image;
@@ -12,6 +14,7 @@ changes neither network's answer at first.
 
 import math
 from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +29,13 @@ from nfe.gan.ops import (
     normalise_z,
     upsample,
 )
+from nfe.gan.stylegan1 import AdainSynthesis
 
-__all__ = ["Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
+__all__ = ["Architecture", "Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
 
 MAPPING_LR_MULTIPLIER = 0.01
 STDDEV_GROUP = 4
+Architecture = Literal["stylegan2", "stylegan"]
 
 
 def num_channels(side: int, channel_base: int, channel_max: int) -> int:
@@ -124,9 +129,10 @@ class Generator(nn.Module):
         num_mapping_layers: Depth of the mapping.
         channel_base: Width times side of the layers, up to `channel_max`.
         channel_max: Largest width.
+        architecture: Which synthesis: StyleGAN2's, or the first StyleGAN's.
 
     Raises:
-        ValueError: If `resolution` is no power of two.
+        ValueError: If `resolution` is no power of two, or `architecture` is none of the two.
     """
 
     w_avg: Tensor
@@ -139,9 +145,15 @@ class Generator(nn.Module):
         num_mapping_layers: int,
         channel_base: int,
         channel_max: int,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        if architecture not in get_args(Architecture):
+            raise ValueError(
+                f"architecture must be one of {get_args(Architecture)}, got {architecture}"
+            )
         self.config = {
+            "architecture": architecture,
             "resolution": resolution,
             "z_dim": z_dim,
             "w_dim": w_dim,
@@ -151,7 +163,12 @@ class Generator(nn.Module):
         }
         self.resolution, self.z_dim, self.w_dim = resolution, z_dim, w_dim
         self.mapping = Mapping(z_dim, w_dim, num_mapping_layers)
-        self.synthesis = Synthesis(resolution, w_dim, channel_base, channel_max)
+        self.synthesis: Synthesis | AdainSynthesis
+        if architecture == "stylegan2":
+            self.synthesis = Synthesis(resolution, w_dim, channel_base, channel_max)
+        else:
+            widths = [num_channels(side, channel_base, channel_max) for side in _sides(resolution)]
+            self.synthesis = AdainSynthesis(widths, w_dim)
         self.num_ws = self.synthesis.num_ws
         self.register_buffer("w_avg", torch.zeros(w_dim))
 

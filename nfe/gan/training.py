@@ -26,7 +26,8 @@ class TrainingSettings:
 
     Attributes:
         growth: Sides to train at, in order: side in pixels, thousands of real images shown at
-            that side, learning rate of Adam(0, 0.99) for both networks.
+            that side, learning rate of Adam for both networks.
+        adam_betas: Decay rates of Adam's two moments, for both networks.
         batch_size: Images per step.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
         r1_gamma: Weight of R1, at the full resolution; smaller sides take the same.
@@ -40,6 +41,7 @@ class TrainingSettings:
     """
 
     growth: tuple[tuple[int, float, float], ...]
+    adam_betas: tuple[float, float]
     batch_size: int
     decay_share: float
     r1_gamma: float
@@ -80,8 +82,10 @@ class GanTrainer:
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         interval = settings.r1_interval
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        self.generator_optimiser = _adam(self.generator, 0.99)
-        self.discriminator_optimiser = _adam(self.discriminator, 0.99**self.lazy_ratio)
+        self.generator_optimiser = _adam(self.generator, settings.adam_betas, 1.0)
+        self.discriminator_optimiser = _adam(
+            self.discriminator, settings.adam_betas, self.lazy_ratio
+        )
         self.random = torch.Generator().manual_seed(seed)
         self.step = 0
         self.history: list[dict[str, float]] = []
@@ -303,5 +307,8 @@ class GanTrainer:
         self.step, self.history = state["step"], state["history"]
 
 
-def _adam(network: torch.nn.Module, beta2: float) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), betas=(0.0, beta2), foreach=True)
+def _adam(
+    network: torch.nn.Module, betas: tuple[float, float], exponent: float
+) -> torch.optim.Adam:
+    powers = (betas[0] ** exponent, betas[1] ** exponent)
+    return torch.optim.Adam(network.parameters(), betas=powers, foreach=True)
