@@ -202,7 +202,10 @@ class Peer:
 
     def _reals(self) -> Tensor:
         index = self.random.integers(0, len(self.pixels), PEER_BATCH)
-        return (images_from_pixels(self.pixels[index]).to(self.device) + 1) / 2  # its range is 0-1
+        images = (
+            images_from_pixels(self.pixels[index]).to(self.device).contiguous()
+        )  # as its loader
+        return (images + 1) / 2  # its range is 0 to 1
 
     def _fakes(self) -> Tensor:
         """Images of fresh codes; nine batches of ten take a second code from some layer on."""
@@ -229,10 +232,10 @@ def import_peer() -> ModuleType:
         NFEError: If it is not installed.
     """
     import_torchvision()
-    logger = mock.patch.dict(sys.modules, {"aim": ModuleType("aim")})
-    cuda = mock.patch("torch.cuda.is_available", return_value=True)
     try:
-        with logger, cuda:
+        importlib.import_module("kornia.filters")  # before torch is told of a CUDA it has not
+        with mock.patch("torch.cuda.is_available", return_value=True):
+            sys.modules.setdefault("aim", ModuleType("aim"))
             return importlib.import_module("stylegan2_pytorch.stylegan2_pytorch")
     except ImportError as error:
         raise NFEError(
