@@ -28,7 +28,7 @@ from nfe.tagging.tagger import Tagger
 from nfe.threads import measure_num_threads
 from tasks.invert import Params as InvertParams
 from tasks.train_gan import Params as GanParams
-from tasks.train_gan import build_networks, training_settings
+from tasks.train_gan import build_features, build_networks, training_settings
 
 ROUNDS = 3
 
@@ -47,7 +47,9 @@ def training(values: dict, pixels: np.ndarray) -> tuple[float, float]:
     """Training images a second at full resolution: ours, and with two passes through G."""
     params = GanParams.model_validate(values["train_gan"])
     settings = training_settings(params, "cpu")
-    trainer = GanTrainer(pixels, *build_networks(params, pixels.shape[1]), settings, 0, "cpu")
+    networks = build_networks(params, pixels.shape[1])
+    features = build_features(params, pixels, "cpu")
+    trainer = GanTrainer(pixels, *networks, features, settings, 0, "cpu")
     trainer.step = trainer.num_steps - 200  # the last, largest side
     measure_num_threads(trainer.train_step, sorted({1, torch.get_num_threads()}))
     steps = 8

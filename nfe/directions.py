@@ -1,14 +1,13 @@
 """Directions of w that nobody labelled: from the generator's weights, or from its codes."""
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nfe.gan.networks import Generator
-from nfe.gan.ops import EqualLinear
 from nfe.sampling import z_from_seeds
 
 __all__ = [
@@ -65,16 +64,13 @@ def style_weights(generator: Generator, layers: range) -> np.ndarray:
 
     Args:
         generator: A finished generator.
-        layers: Which codes: code i drives layer i, and where an RGB output takes it also that.
+        layers: Which codes.
 
     Returns:
         [num_styles, w_dim], float64: the weights as used, with the equalised learning rate's
         scale.
     """
-    num_layers = len(generator.synthesis.layers)
-    names = [f"layers.{i}.conv.affine" for i in layers if i < num_layers]
-    names += [f"to_rgb.{i // 2}.affine" for i in layers if i % 2]  # output b takes code 2 b + 1
-    affines = [cast(EqualLinear, generator.synthesis.get_submodule(name)) for name in names]
+    affines = [affine for layer in layers for affine in generator.synthesis.affines(layer)]
     return np.concatenate(
         [(affine.weight * affine.scale).detach().cpu().double().numpy() for affine in affines]
     )

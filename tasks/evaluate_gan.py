@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("data/evaluate_gan")
 DATASET = Path("data/curate/dataset.zip")
+TAGGER = Path("data/train_tagger/tagger")
 NEIGHBOUR_ROWS = 8
 BATCH_SIZE = 100
 
@@ -47,9 +48,9 @@ def run(params: Params) -> None:
     fake = _sample(params, len(real), device)
     progress = Progress("evaluate_gan")
 
-    real_features = tagger_features(real, device)
+    real_features = tagger_features(real, TAGGER, device)
     progress(1, 4, "features of the data")
-    fake_features = tagger_features(fake, device)
+    fake_features = tagger_features(fake, TAGGER, device)
     progress(2, 4, "features of the samples")
     metrics: dict[str, Any] = {
         "num_real": len(real),
@@ -76,15 +77,15 @@ def run(params: Params) -> None:
     write_metrics(FOLDER, metrics)
 
 
-def tagger_features(pixels: "np.ndarray", device: str) -> "np.ndarray":
-    """Return the tagger network's embedding of pixels [N, H, W, 3]: [N, F]."""
+def tagger_features(pixels: "np.ndarray", tagger: Path, device: str) -> "np.ndarray":
+    """Return the embedding of pixels [N, H, W, 3] by the network of a tagger folder: [N, F]."""
     import numpy as np
     import torch
 
     from nfe.images import images_from_pixels
     from nfe.tagging.storage import load_tagger_network
 
-    network = load_tagger_network(Path("data/train_tagger/tagger"), device)
+    network = load_tagger_network(tagger, device)
     parts = []
     with torch.no_grad():
         for start in range(0, len(pixels), BATCH_SIZE):

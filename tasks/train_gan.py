@@ -25,6 +25,9 @@ TAGGER = Path("data/train_tagger/tagger")
 WATCH_BATCH_SIZE = 100
 
 
+Beta = Annotated[float, Field(ge=0, lt=1, strict=False)]
+
+
 class GrowthStep(StageParams):
     """Train at `side` pixels for `kimg` thousand real images, at a learning rate."""
 
@@ -45,12 +48,16 @@ class Watch(StageParams):
 class Params(StageParams):
     """Section `train_gan` of params.yaml."""
 
+    architecture: Literal["stylegan2", "stylegan"]
     z_dim: Annotated[int, Field(ge=4, le=1024)]
     w_dim: Annotated[int, Field(ge=4, le=1024)]
     num_mapping_layers: Annotated[int, Field(ge=1, le=16)]
     channel_base: Annotated[int, Field(ge=64, le=65536)]
     channel_max: Annotated[int, Field(ge=4, le=1024)]
+    discriminator_channel_base: Annotated[int, Field(ge=64, le=65536)]
+    discriminator_channel_max: Annotated[int, Field(ge=4, le=1024)]
     growth: Annotated[list[GrowthStep], Field(min_length=1)]
+    adam_betas: Annotated[list[Beta], Field(min_length=2, max_length=2)]
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
@@ -170,9 +177,11 @@ def training_settings(params: Params, device: str) -> "TrainingSettings":
     from nfe.gan.training import TrainingSettings
     from nfe.gan.watching import WatchLimits
 
-    names = set(TrainingSettings.__dataclass_fields__) - {"growth", "bf16", "limits"}
+    names = set(TrainingSettings.__dataclass_fields__) - {"growth", "adam_betas", "bf16", "limits"}
+    beta1, beta2 = params.adam_betas
     return TrainingSettings(
         growth=tuple((step.side, step.kimg, step.learning_rate) for step in params.growth),
+        adam_betas=(beta1, beta2),
         limits=WatchLimits(**params.watch.model_dump(exclude={"num_images"})),
         bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
         **{name: getattr(params, name) for name in names},
@@ -195,11 +204,12 @@ def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discrim
                 num_mapping_layers=params.num_mapping_layers,
                 channel_base=params.channel_base,
                 channel_max=params.channel_max,
+                architecture=params.architecture,
             ),
             Discriminator(
                 resolution=resolution,
-                channel_base=params.channel_base,
-                channel_max=params.channel_max,
+                channel_base=params.discriminator_channel_base,
+                channel_max=params.discriminator_channel_max,
             ),
         )
 

@@ -1,10 +1,12 @@
 """Generator (mapping and synthesis) and discriminator.
 
-Source: Karras et al. 2020 (StyleGAN2), with skip outputs, a residual discriminator and factored
-modulation. We differ in four ways: the convolution that doubles the side works before the
-upsampling filter, which costs a quarter; there are no noise inputs, so that a code is an image;
-the discriminator halves by averaging, and besides its residual blocks it sees the image at every
-side (the paper's input skips). The gain sqrt(2) of the activations is in the weights.
+The synthesis is StyleGAN2's or, on request, that of nfe.gan.stylegan1; the rest serves both.
+
+Source: Karras et al. 2020 (StyleGAN2), with skip outputs, input skips and factored modulation.
+We differ in four ways: the convolution that doubles the side works before the upsampling filter,
+which costs a quarter; there are no noise inputs, so that a code is an image; the discriminator has
+one strided convolution per side in place of a residual block, a third of the cost and with
+few images the better teacher; the gain sqrt(2) of the activations is in the weights.
 Both networks work at every side from 8 pixels up to their resolution, so that training can begin
 small: the layers of a small picture are the first layers of a large one, and a side that joins
 changes neither network's answer at first.
@@ -12,6 +14,7 @@ changes neither network's answer at first.
 
 import math
 from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +29,13 @@ from nfe.gan.ops import (
     normalise_z,
     upsample,
 )
+from nfe.gan.stylegan1 import AdainSynthesis
 
-__all__ = ["Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
+__all__ = ["Architecture", "Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
 
 MAPPING_LR_MULTIPLIER = 0.01
 STDDEV_GROUP = 4
+Architecture = Literal["stylegan2", "stylegan"]
 
 
 def num_channels(side: int, channel_base: int, channel_max: int) -> int:
@@ -113,6 +118,11 @@ class Synthesis(nn.Module):
             images = upsample(images) + self.to_rgb[block](x, w_plus[:, 2 * block + 1])
         return images + self.rgb_bias
 
+    def affines(self, layer: int) -> list[EqualLinear]:
+        """Return what turns code `layer` into styles: its layer's affine, and its RGB output's."""
+        own = [self.layers[layer].conv] if layer < len(self.layers) else []
+        return [conv.affine for conv in own + ([self.to_rgb[layer // 2]] if layer % 2 else [])]
+
 
 class Generator(nn.Module):
     """Mapping and synthesis, with the moving mean of w.
@@ -124,9 +134,10 @@ class Generator(nn.Module):
         num_mapping_layers: Depth of the mapping.
         channel_base: Width times side of the layers, up to `channel_max`.
         channel_max: Largest width.
+        architecture: Which synthesis: StyleGAN2's, or the first StyleGAN's.
 
     Raises:
-        ValueError: If `resolution` is no power of two.
+        ValueError: If `resolution` is no power of two, or `architecture` is none of the two.
     """
 
     w_avg: Tensor
@@ -139,9 +150,15 @@ class Generator(nn.Module):
         num_mapping_layers: int,
         channel_base: int,
         channel_max: int,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        if architecture not in get_args(Architecture):
+            raise ValueError(
+                f"architecture must be one of {get_args(Architecture)}, got {architecture}"
+            )
         self.config = {
+            "architecture": architecture,
             "resolution": resolution,
             "z_dim": z_dim,
             "w_dim": w_dim,
@@ -151,7 +168,12 @@ class Generator(nn.Module):
         }
         self.resolution, self.z_dim, self.w_dim = resolution, z_dim, w_dim
         self.mapping = Mapping(z_dim, w_dim, num_mapping_layers)
-        self.synthesis = Synthesis(resolution, w_dim, channel_base, channel_max)
+        self.synthesis: Synthesis | AdainSynthesis
+        if architecture == "stylegan2":
+            self.synthesis = Synthesis(resolution, w_dim, channel_base, channel_max)
+        else:
+            widths = [num_channels(side, channel_base, channel_max) for side in _sides(resolution)]
+            self.synthesis = AdainSynthesis(widths, w_dim)
         self.num_ws = self.synthesis.num_ws
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
@@ -168,29 +190,16 @@ class Generator(nn.Module):
         return self.synthesis(self.broadcast(self.mapping(z)))
 
 
-class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions and a halving of the side, beside a 1 x 1 shortcut; at first zero."""
-
-    def __init__(self, num_in: int, num_out: int) -> None:
-        super().__init__()
-        self.conv0 = EqualConv(num_in, num_in, 3)
-        self.conv1 = EqualConv(num_in, num_out, 3)
-        self.shortcut = EqualConv(num_in, num_out, 1, gain=1.0, bias=False)
-        nn.init.zeros_(self.conv1.weight)
-        nn.init.zeros_(self.shortcut.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, num_in, H, W] to [N, num_out, H / 2, W / 2]."""
-        y = downsample(leaky_relu(self.conv0(x)))
-        y = leaky_relu(self.conv1(y))
-        return (y + self.shortcut(downsample(x))) * math.sqrt(0.5)
-
-
 class Discriminator(nn.Module):
-    """images -> logits: residual blocks down to 4 x 4, minibatch deviation, two dense layers.
+    """images -> logits: strided convolutions down to 4 x 4, minibatch deviation, dense layers.
 
-    Images may be smaller than `resolution`; they enter at the block of their side. Each later
-    block also sees the image, averaged to its side.
+    At every side down to 8 pixels the image itself, averaged to that side, comes in beside what the
+    larger sides found. Images may be smaller than `resolution`; they enter at their side.
+
+    Args:
+        resolution: Largest side of the images, a power of two of at least 8.
+        channel_base: Width times side of the layers, up to `channel_max`.
+        channel_max: Largest width.
 
     Raises:
         ValueError: If `resolution` is no power of two.
@@ -203,10 +212,13 @@ class Discriminator(nn.Module):
             "channel_base": channel_base,
             "channel_max": channel_max,
         }
-        widths = [num_channels(s, channel_base, channel_max) for s in reversed(_sides(resolution))]
+        sides = _sides(resolution)[::-1]
+        widths = [num_channels(side, channel_base, channel_max) for side in sides[1:]]
         self.resolution = resolution
-        self.from_rgb = nn.ModuleList(EqualConv(3, width, 1) for width in widths)
-        self.blocks = nn.ModuleList(ResidualBlock(a, b) for a, b in pairwise(widths))
+        self.from_rgb = nn.ModuleList(EqualConv(3, width, 3, stride=2) for width in widths)
+        self.blocks = nn.ModuleList(EqualConv(a, b, 3, stride=2) for a, b in pairwise(widths))
+        for block in self.blocks:  # a side that joins later begins by adding nothing
+            nn.init.zeros_(block.weight)
         self.conv = EqualConv(widths[-1] + 1, widths[-1], 3)
         self.dense = EqualLinear(widths[-1] * 16, widths[-1])
         self.output = EqualLinear(widths[-1], 1, gain=1.0)
@@ -218,7 +230,7 @@ class Discriminator(nn.Module):
         x = leaky_relu(self.from_rgb[entry](images))
         for block, from_rgb in list(zip(self.blocks, self.from_rgb[1:], strict=True))[entry:]:
             images = downsample(images)
-            x = block(x) + leaky_relu(from_rgb(images))
+            x = leaky_relu(block(x)) + leaky_relu(from_rgb(images))
         x = leaky_relu(self.conv(minibatch_stddev(x, STDDEV_GROUP)))
         x = leaky_relu(self.dense(x.flatten(1)))
         return self.output(x)[:, 0]

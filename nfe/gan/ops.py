@@ -46,20 +46,26 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """Convolution with padding that keeps the size, equalised learning rate."""
+    """Convolution with padding that keeps the size or, with stride 2, halves it."""
 
     def __init__(
-        self, num_in: int, num_out: int, kernel: int, gain: float = math.sqrt(2), bias: bool = True
+        self,
+        num_in: int,
+        num_out: int,
+        kernel: int,
+        gain: float = math.sqrt(2),
+        bias: bool = True,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(num_out, num_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(num_out)) if bias else None
         self.scale = gain / math.sqrt(num_in * kernel * kernel)
-        self.padding = kernel // 2
+        self.stride, self.padding = stride, kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, num_in, H, W] to [N, num_out, H, W]."""
-        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+        """Map [N, num_in, H, W] to [N, num_out, H / stride, W / stride]."""
+        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
 
 
 class ModulatedConv(nn.Module):

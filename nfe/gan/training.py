@@ -45,7 +45,8 @@ class TrainingSettings:
 
     Attributes:
         growth: Sides to train at, in order: side in pixels, thousands of real images shown at
-            that side, learning rate of Adam(0, 0.99) for both networks.
+            that side, learning rate of Adam for both networks.
+        adam_betas: Decay rates of Adam's two moments, for both networks.
         batch_size: Images per step, of all processes together.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
         r1_gamma: Weight of R1, at the full resolution; smaller sides take the same.
@@ -62,6 +63,7 @@ class TrainingSettings:
     """
 
     growth: tuple[tuple[int, float, float], ...]
+    adam_betas: tuple[float, float]
     batch_size: int
     decay_share: float
     r1_gamma: float
@@ -120,9 +122,9 @@ class GanTrainer:
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         interval = settings.r1_interval
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        self.generator_optimiser = _adam(self.generator.parameters(), 0.99)
+        self.generator_optimiser = _adam(self.generator.parameters(), settings.adam_betas, 1.0)
         judges = [*self.discriminator.parameters(), *self._head_parameters()]
-        self.discriminator_optimiser = _adam(judges, 0.99**self.lazy_ratio)
+        self.discriminator_optimiser = _adam(judges, settings.adam_betas, self.lazy_ratio)
         self.random = torch.Generator().manual_seed(seed + RANK_STRIDE * process_rank())
         self.step = 0
         self.history: list[dict[str, float]] = []
@@ -439,5 +441,8 @@ class GanTrainer:
         self.rate_scale, self.num_rollbacks = state["rate_scale"], state["num_rollbacks"]
 
 
-def _adam(parameters: Iterable[Tensor], beta2: float) -> torch.optim.Adam:
-    return torch.optim.Adam(parameters, betas=(0.0, beta2), foreach=True)
+def _adam(
+    parameters: Iterable[Tensor], betas: tuple[float, float], exponent: float
+) -> torch.optim.Adam:
+    powers = (betas[0] ** exponent, betas[1] ** exponent)
+    return torch.optim.Adam(parameters, betas=powers, foreach=True)

@@ -12,7 +12,7 @@ from torch import nn
 from nfe.errors import ModelFileError
 from nfe.files import sha256_file
 
-__all__ = ["inception_features", "load_inception"]
+__all__ = ["import_torchvision", "inception_features", "load_inception"]
 
 WEIGHTS_NAME = "pt_inception-2015-12-05-6726825d.pth"
 WEIGHTS_SHA256 = "6726825d"
@@ -76,19 +76,28 @@ def inception_features(
     return np.concatenate(parts)
 
 
-def _import_inception() -> ModuleType:
-    """Import pytorch_fid.inception; define torchvision's operators where its build has none."""
+def import_torchvision() -> None:
+    """Import torchvision; define its operators where its build has none.
+
+    Raises:
+        ModelFileError: If it is not installed.
+    """
     try:
         import torchvision  # noqa: F401
     except ImportError as error:
         raise ModelFileError(
-            f"pytorch-fid must be installed for FID, got: {error}; install the extra [eval]"
+            f"torchvision must be installed, got: {error}; install the extra [eval]"
         ) from error
     except RuntimeError:  # torchvision beside a CPU build of torch lacks these two operators
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _LIBRARIES.append(library)
+
+
+def _import_inception() -> ModuleType:
+    """Import pytorch_fid.inception."""
+    import_torchvision()
     try:
         import pytorch_fid.inception
     except ImportError as error:

@@ -24,7 +24,13 @@ STRENGTHS = np.array([9.0, 7.0, 5.0, 3.0, 2.0, 1.0])
 def generator() -> Generator:
     torch.manual_seed(0)
     return Generator(
-        resolution=16, z_dim=8, w_dim=DIM, num_mapping_layers=2, channel_base=64, channel_max=8
+        resolution=16,
+        z_dim=8,
+        w_dim=DIM,
+        num_mapping_layers=2,
+        channel_base=64,
+        channel_max=8,
+        architecture="stylegan2",
     ).requires_grad_(False)
 
 
@@ -85,6 +91,14 @@ def test_every_style_is_of_one_layer(generator: Generator) -> None:
     each = [style_weights(generator, range(i, i + 1)) for i in range(generator.num_ws)]
     affines = [m for name, m in generator.named_modules() if name.endswith("affine")]
     assert len(whole) == sum(map(len, each)) == sum(len(affine.weight) for affine in affines)
+
+
+def test_the_first_stylegan_has_one_affine_for_each_code() -> None:
+    torch.manual_seed(0)
+    first = Generator(16, 8, DIM, 2, 64, 8, architecture="stylegan")
+    weights = [style_weights(first, range(i, i + 1)) for i in range(first.num_ws)]
+    assert [w.shape for w in weights] == [(16, DIM)] * 4 + [(8, DIM)] * 2
+    np.testing.assert_allclose(style_weights(first, range(6)), np.concatenate(weights))
 
 
 def test_the_learning_rate_scale_counts(generator: Generator) -> None:

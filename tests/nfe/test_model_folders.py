@@ -15,7 +15,13 @@ from nfe.model_folders import describe_model, load_model_generator
 def generator(tmp_path: Path) -> Generator:
     """A generator, saved in the folders `networks` and `bundle/generator`."""
     generator = Generator(
-        resolution=16, z_dim=8, w_dim=8, num_mapping_layers=2, channel_base=64, channel_max=8
+        resolution=16,
+        z_dim=8,
+        w_dim=8,
+        num_mapping_layers=2,
+        channel_base=64,
+        channel_max=8,
+        architecture="stylegan2",
     )
     discriminator = Discriminator(resolution=16, channel_base=64, channel_max=8)
     for folder in ("networks", "bundle/generator"):

@@ -11,7 +11,13 @@ from nfe.sampling import sample_batches, z_from_seeds
 def _generator() -> Generator:
     torch.manual_seed(0)
     generator = Generator(
-        resolution=16, z_dim=8, w_dim=8, num_mapping_layers=2, channel_base=64, channel_max=8
+        resolution=16,
+        z_dim=8,
+        w_dim=8,
+        num_mapping_layers=2,
+        channel_base=64,
+        channel_max=8,
+        architecture="stylegan2",
     )
     for output in generator.synthesis.to_rgb:
         torch.nn.init.normal_(output.weight)

@@ -48,7 +48,13 @@ def make_project(root: Path, with_encoder: bool) -> Generator:
     """Write generator, discriminator, taggers, faces and, if asked, an encoder under `root`."""
     torch.manual_seed(0)
     generator = Generator(
-        resolution=16, z_dim=16, w_dim=16, num_mapping_layers=2, channel_base=128, channel_max=16
+        resolution=16,
+        z_dim=16,
+        w_dim=16,
+        num_mapping_layers=2,
+        channel_base=128,
+        channel_max=16,
+        architecture="stylegan2",
     )
     with torch.no_grad():
         for output in generator.synthesis.to_rgb:  # fresh generators are grey

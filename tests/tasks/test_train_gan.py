@@ -24,15 +24,19 @@ from .inversion_project import write_tagger_weights
 
 ROOT = Path(__file__).parents[2]
 GAN: dict[str, Any] = {
+    "architecture": "stylegan2",
     "z_dim": 8,
     "w_dim": 8,
     "num_mapping_layers": 2,
     "channel_base": 64,
     "channel_max": 8,
+    "discriminator_channel_base": 64,
+    "discriminator_channel_max": 8,
     "growth": [
         {"side": 8, "kimg": 0.032, "learning_rate": 0.004},
         {"side": 16, "kimg": 0.032, "learning_rate": 0.002},
     ],
+    "adam_betas": [0.0, 0.99],
     "batch_size": 8,
     "decay_share": 0.5,
     "feature_weight": 1.0,

@@ -48,11 +48,13 @@ from nfe.gan.watching import WatchLimits
 def make_trainer():
     torch.manual_seed(0)
     generator = Generator(
-        resolution=8, z_dim=8, w_dim=8, num_mapping_layers=2, channel_base=64, channel_max=8
+        resolution=8, z_dim=8, w_dim=8, num_mapping_layers=2, channel_base=64, channel_max=8,
+        architecture="stylegan2",
     )
     discriminator = Discriminator(resolution=8, channel_base=64, channel_max=8)
     settings = TrainingSettings(
-        growth=((8, 1.0, 0.004),), batch_size=4, decay_share=0.0, r1_gamma=1.0, r1_interval=2,
+        growth=((8, 1.0, 0.004),),
+        adam_betas=(0.0, 0.99), batch_size=4, decay_share=0.0, r1_gamma=1.0, r1_interval=2,
         ema_kimg=0.01, ema_rampup=0.5, mixing_probability=0.9, mirror=True, augment_target=0.5,
         bf16=False, checkpoint_kimg=1.0, limits=WatchLimits(0.1, 50, 1),
     )

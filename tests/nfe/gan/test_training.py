@@ -18,6 +18,7 @@ Networks = Callable[[], tuple[Generator, Discriminator]]
 
 SETTINGS = TrainingSettings(
     growth=((8, 0.024, 0.004), (16, 0.04, 0.002)),
+    adam_betas=(0.0, 0.99),
     batch_size=4,
     decay_share=0.5,
     r1_gamma=1.0,

@@ -18,6 +18,7 @@ def make_generator(seed: int = 0) -> Generator:
         num_mapping_layers=2,
         channel_base=128,
         channel_max=16,
+        architecture="stylegan2",
     )
     with torch.no_grad():
         for output in generator.synthesis.to_rgb:  # fresh generators are grey
