@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from nfe.gan.feature_discriminator import FeatureView
     from nfe.gan.networks import Discriminator, Generator
-    from nfe.gan.training import GanTrainer, TrainingSettings
+    from nfe.gan.settings import TrainingSettings
+    from nfe.gan.training import GanTrainer
     from nfe.gan.watching import Evaluation
 
 FOLDER = Path("data/train_gan")
@@ -174,7 +175,7 @@ def _write_results(trainer: "GanTrainer", params: Params, fingerprint: str, seco
 
 def training_settings(params: Params, device: str) -> "TrainingSettings":
     """Translate the section into the library's settings, choosing the precision."""
-    from nfe.gan.training import TrainingSettings
+    from nfe.gan.settings import TrainingSettings
     from nfe.gan.watching import WatchLimits
 
     names = set(TrainingSettings.__dataclass_fields__) - {"growth", "adam_betas", "bf16", "limits"}

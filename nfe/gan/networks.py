@@ -14,7 +14,7 @@ changes neither network's answer at first.
 
 import math
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -120,8 +120,10 @@ class Synthesis(nn.Module):
 
     def affines(self, layer: int) -> list[EqualLinear]:
         """Return what turns code `layer` into styles: its layer's affine, and its RGB output's."""
-        own = [self.layers[layer].conv] if layer < len(self.layers) else []
-        return [conv.affine for conv in own + ([self.to_rgb[layer // 2]] if layer % 2 else [])]
+        convs = [cast(StyledLayer, each).conv for each in self.layers[layer : layer + 1]]
+        if layer % 2:
+            convs.append(cast(ModulatedConv, self.to_rgb[layer // 2]))
+        return [conv.affine for conv in convs]
 
 
 class Generator(nn.Module):
@@ -218,7 +220,7 @@ class Discriminator(nn.Module):
         self.from_rgb = nn.ModuleList(EqualConv(3, width, 3, stride=2) for width in widths)
         self.blocks = nn.ModuleList(EqualConv(a, b, 3, stride=2) for a, b in pairwise(widths))
         for block in self.blocks:  # a side that joins later begins by adding nothing
-            nn.init.zeros_(block.weight)
+            nn.init.zeros_(cast(EqualConv, block).weight)
         self.conv = EqualConv(widths[-1] + 1, widths[-1], 3)
         self.dense = EqualLinear(widths[-1] * 16, widths[-1])
         self.output = EqualLinear(widths[-1], 1, gain=1.0)

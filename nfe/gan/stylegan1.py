@@ -12,6 +12,7 @@ beyond the border, where the paper takes zeros.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -114,4 +115,4 @@ class AdainSynthesis(nn.Module):
 
     def affines(self, layer: int) -> list[EqualLinear]:
         """Return what turns code `layer` into styles: its layer's affine."""
-        return [self.layers[layer].affine]
+        return [cast(AdainLayer, self.layers[layer]).affine]

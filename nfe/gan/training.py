@@ -4,7 +4,7 @@ import copy
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,50 +32,12 @@ from nfe.gan.processes import (
     process_rank,
     wait_for_processes,
 )
-from nfe.gan.watching import Evaluation, WatchLimits, find_trouble
+from nfe.gan.settings import TrainingSettings
+from nfe.gan.watching import Evaluation, find_trouble
 
-__all__ = ["GanTrainer", "TrainingSettings"]
+__all__ = ["GanTrainer"]
 
 RANK_STRIDE = 1_000_003  # between the seeds of processes
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Settings of a run.
-
-    Attributes:
-        growth: Sides to train at, in order: side in pixels, thousands of real images shown at
-            that side, learning rate of Adam for both networks.
-        adam_betas: Decay rates of Adam's two moments, for both networks.
-        batch_size: Images per step, of all processes together.
-        decay_share: Share of the run at whose end the learning rate falls to zero linearly.
-        r1_gamma: Weight of R1, at the full resolution; smaller sides take the same.
-        r1_interval: Steps between R1 penalties.
-        ema_kimg: Half-life of the averaged generator, in kimg.
-        ema_rampup: The half-life is at most this share of the images seen.
-        mixing_probability: Share of the images made from two codes.
-        mirror: Whether pictures are flipped left to right half of the time.
-        augment_target: Mean sign of D's logits of real images at which adaptive augmentation
-            holds it, in [0, 1]; None for no augmentation.
-        bf16: Whether the networks run in bfloat16 autocast.
-        checkpoint_kimg: Thousands of images between checkpoints, and between evaluations.
-        limits: What counts as trouble, and how often the run may go back.
-    """
-
-    growth: tuple[tuple[int, float, float], ...]
-    adam_betas: tuple[float, float]
-    batch_size: int
-    decay_share: float
-    r1_gamma: float
-    r1_interval: int
-    ema_kimg: float
-    ema_rampup: float
-    mixing_probability: float
-    mirror: bool
-    augment_target: float | None
-    bf16: bool
-    checkpoint_kimg: float
-    limits: WatchLimits
 
 
 class GanTrainer:
@@ -135,7 +97,7 @@ class GanTrainer:
     @property
     def num_steps(self) -> int:
         """Steps of the whole run."""
-        return sum(self._steps_per_side())
+        return self.settings.num_steps
 
     @property
     def kimg(self) -> float:
@@ -144,7 +106,7 @@ class GanTrainer:
 
     def side_at(self, step: int) -> int:
         """Return the side in pixels that `step` trains at."""
-        return self._growth_at(step)[0]
+        return self.settings.growth_at(step)[0]
 
     def run(
         self,
@@ -259,7 +221,9 @@ class GanTrainer:
         """Add the gradient of R1, times its interval; in float32, on half of the batch."""
         images = reals[: max(1, len(reals) // 2)].detach().requires_grad_(True)
         penalty = r1_penalty(self.discriminator(images), images)
-        (penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval)).backward()
+        share = images.shape[-1] / self.settings.growth[-1][0]
+        weight = self.settings.r1_gamma * share**2 / 2 * self.settings.r1_interval
+        (penalty * weight).backward()
 
     def _real_images(self, side: int) -> Tensor:
         count = self.share
@@ -315,19 +279,9 @@ class GanTrainer:
         return [] if self.features is None else list(self.features.heads.parameters())
 
     def _set_learning_rates(self) -> None:
-        rate = self._growth_at(self.step)[2] * self.rate_scale
-        if self.settings.decay_share:
-            left = (self.num_steps - self.step) / self.num_steps
-            rate *= min(1.0, left / self.settings.decay_share)
+        rate = self.settings.rate_at(self.step) * self.rate_scale
         self.generator_optimiser.param_groups[0]["lr"] = rate
         self.discriminator_optimiser.param_groups[0]["lr"] = rate * self.lazy_ratio
-
-    def _growth_at(self, step: int) -> tuple[int, float, float]:
-        for growth, steps in zip(self.settings.growth, self._steps_per_side(), strict=True):
-            if step < steps:
-                return growth
-            step -= steps
-        return self.settings.growth[-1]
 
     def _average(self) -> None:
         half_life = min(self.settings.ema_kimg, self.kimg * self.settings.ema_rampup) * 1000
@@ -338,10 +292,6 @@ class GanTrainer:
                 [p.detach() for p in self.generator.parameters()],
                 1 - keep,
             )
-
-    def _steps_per_side(self) -> list[int]:
-        batch = self.settings.batch_size
-        return [round(kimg * 1000 / batch) for _, kimg, _ in self.settings.growth]
 
     def _count(self, **values: float) -> None:
         self.sums["steps"] = self.sums.get("steps", 0.0) + 1

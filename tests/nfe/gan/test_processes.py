@@ -42,7 +42,8 @@ with join_processes("cpu"):
 SETTINGS = """
 import numpy as np, torch
 from nfe.gan.networks import Discriminator, Generator
-from nfe.gan.training import GanTrainer, TrainingSettings
+from nfe.gan.settings import TrainingSettings
+from nfe.gan.training import GanTrainer
 from nfe.gan.watching import WatchLimits
 
 def make_trainer():

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.ops import upsample
+from nfe.gan.settings import TrainingSettings
 from nfe.gan.stylegan1 import AdainLayer, adain
-from nfe.gan.training import GanTrainer, TrainingSettings
+from nfe.gan.training import GanTrainer
 from nfe.gan.watching import Evaluation, WatchLimits
 from tasks.train_gan import Params, build_networks
 

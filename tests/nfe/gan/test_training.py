@@ -11,7 +11,8 @@ import torch
 from nfe.errors import TrainingError
 from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
 from nfe.gan.networks import Discriminator, Generator
-from nfe.gan.training import GanTrainer, TrainingSettings
+from nfe.gan.settings import TrainingSettings
+from nfe.gan.training import GanTrainer
 from nfe.gan.watching import Evaluation, WatchLimits
 
 Networks = Callable[[], tuple[Generator, Discriminator]]

@@ -1,0 +1,71 @@
+"""How a generator is trained: settings, and what follows from them at each step."""
+
+from dataclasses import dataclass
+
+from nfe.gan.watching import WatchLimits
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a run.
+
+    Attributes:
+        growth: Sides to train at, in order: side in pixels, thousands of real images shown at
+            that side, learning rate of Adam for both networks.
+        adam_betas: Decay rates of Adam's two moments, for both networks.
+        batch_size: Images per step, of all processes together.
+        decay_share: Share of the run at whose end the learning rate falls to zero linearly.
+        r1_gamma: Weight of R1 at the full resolution; a side takes it times the square of its
+            share of the resolution, after StyleGAN2's rule.
+        r1_interval: Steps between R1 penalties.
+        ema_kimg: Half-life of the averaged generator, in kimg.
+        ema_rampup: The half-life is at most this share of the images seen.
+        mixing_probability: Share of the images made from two codes.
+        mirror: Whether pictures are flipped left to right half of the time.
+        augment_target: Mean sign of D's logits of real images at which adaptive augmentation
+            holds it, in [0, 1]; None for no augmentation.
+        bf16: Whether the networks run in bfloat16 autocast.
+        checkpoint_kimg: Thousands of images between checkpoints, and between evaluations.
+        limits: What counts as trouble, and how often the run may go back.
+    """
+
+    growth: tuple[tuple[int, float, float], ...]
+    adam_betas: tuple[float, float]
+    batch_size: int
+    decay_share: float
+    r1_gamma: float
+    r1_interval: int
+    ema_kimg: float
+    ema_rampup: float
+    mixing_probability: float
+    mirror: bool
+    augment_target: float | None
+    bf16: bool
+    checkpoint_kimg: float
+    limits: WatchLimits
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole run."""
+        return sum(self._steps_per_side())
+
+    def growth_at(self, step: int) -> tuple[int, float, float]:
+        """Return the entry of `growth` that `step` trains at; the last one at the end."""
+        for growth, steps in zip(self.growth, self._steps_per_side(), strict=True):
+            if step < steps:
+                return growth
+            step -= steps
+        return self.growth[-1]
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of `step`."""
+        rate = self.growth_at(step)[2]
+        if not self.decay_share:
+            return rate
+        left = (self.num_steps - step) / self.num_steps
+        return rate * min(1.0, left / self.decay_share)
+
+    def _steps_per_side(self) -> list[int]:
+        return [round(kimg * 1000 / self.batch_size) for _, kimg, _ in self.growth]
