@@ -17,8 +17,7 @@ class TrainingSettings:
         adam_betas: Decay rates of Adam's two moments, for both networks.
         batch_size: Images per step, of all processes together.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
-        r1_gamma: Weight of R1 at the full resolution; a side takes it times the square of its
-            share of the resolution, after StyleGAN2's rule.
+        r1_gamma: Weight of R1, the same at every side.
         r1_interval: Steps between R1 penalties.
         ema_kimg: Half-life of the averaged generator, in kimg.
         ema_rampup: The half-life is at most this share of the images seen.

@@ -221,9 +221,7 @@ class GanTrainer:
         """Add the gradient of R1, times its interval; in float32, on half of the batch."""
         images = reals[: max(1, len(reals) // 2)].detach().requires_grad_(True)
         penalty = r1_penalty(self.discriminator(images), images)
-        share = images.shape[-1] / self.settings.growth[-1][0]
-        weight = self.settings.r1_gamma * share**2 / 2 * self.settings.r1_interval
-        (penalty * weight).backward()
+        (penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval)).backward()
 
     def _real_images(self, side: int) -> Tensor:
         count = self.share
