@@ -10,10 +10,12 @@ from tasks.stage import Progress, StageParams, pick_device, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 FOLDER = Path("data/evaluate_gan")
 DATASET = Path("data/curate/dataset.zip")
 TAGGER = Path("data/train_tagger/tagger")
+JUDGE = Path("data/train_tagger/judge")
 NEIGHBOUR_ROWS = 8
 BATCH_SIZE = 100
 
@@ -32,10 +34,11 @@ class Params(StageParams):
 
 
 def run(params: Params) -> None:
-    """Write metrics.json and neighbours.png."""
+    """Write metrics.json, shares.csv and neighbours.png."""
     import numpy as np
     import torch
 
+    from nfe.files import write_text
     from nfe.images import images_from_pixels, read_pixels_zip
     from nfe.metrics.distributions import sliced_wasserstein
 
@@ -47,17 +50,29 @@ def run(params: Params) -> None:
         raise SourceError(f"{DATASET} must hold two faces or more to compare, got {len(real)}")
     fake = _sample(params, len(real), device)
     progress = Progress("evaluate_gan")
-
-    real_features = tagger_features(real, TAGGER, device)
-    progress(1, 4, "features of the data")
-    fake_features = tagger_features(fake, TAGGER, device)
-    progress(2, 4, "features of the samples")
     metrics: dict[str, Any] = {
         "num_real": len(real),
         "num_fake": len(fake),
         "resolution": real.shape[1],
         "range": "pixels 0 to 255 on both sides, not resized",
-        **feature_metrics(real_features, fake_features, params, suffix="_tagger"),
+    }
+
+    real_features = tagger_features(real, TAGGER, device)
+    fake_features = tagger_features(fake, TAGGER, device)
+    metrics |= feature_metrics(real_features, fake_features, params, suffix="_tagger")
+    progress(1, 4, "over the tagger's features")
+    metrics |= feature_metrics(
+        tagger_features(real, JUDGE, device),
+        tagger_features(fake, JUDGE, device),
+        params,
+        suffix="_judge",
+    )
+    progress(2, 4, "over the judge's features")
+    shares = value_shares(real_features, fake_features, device)
+    write_text(FOLDER / "shares.csv", shares.round(4).to_csv(index=False))
+    metrics["largest_share_error"] = {
+        str(name): round(float(rows["error"].abs().max()), 3)
+        for name, rows in shares.groupby("attribute", sort=False)
     }
     levels = sliced_wasserstein(
         images_from_pixels(real),
@@ -92,6 +107,39 @@ def tagger_features(pixels: "np.ndarray", tagger: Path, device: str) -> "np.ndar
             images = images_from_pixels(pixels[start : start + BATCH_SIZE]).to(device)
             parts.append(network.embedding(images).cpu().numpy())
     return np.concatenate(parts)
+
+
+def value_shares(
+    real_features: "np.ndarray", fake_features: "np.ndarray", device: str
+) -> "pd.DataFrame":
+    """Compare how often the tagger sees each value in the data and in the samples.
+
+    Returns:
+        A row per value: attribute, value, data and samples (shares of the pictures), and error,
+        the share of the samples over that of the data, minus 1; 0 where both are 0.
+    """
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from nfe.tagging.groups import log_probabilities
+    from nfe.tagging.storage import load_groups, load_tagger_network
+
+    head, groups = load_tagger_network(TAGGER, device).head, load_groups(TAGGER)
+    found = []
+    with torch.no_grad():
+        for features in (real_features, fake_features):
+            scores = log_probabilities(head(torch.from_numpy(features).to(device)), groups)
+            found.append([group_scores.argmax(dim=1).cpu().numpy() for group_scores in scores])
+    rows = []
+    for group, in_data, in_samples in zip(groups, *found, strict=True):
+        shares = [
+            np.bincount(x, minlength=len(group.values)) / len(x) for x in (in_data, in_samples)
+        ]
+        for value, data, samples in zip(group.values, *shares, strict=True):
+            error = samples / data - 1 if data else float(samples > 0)
+            rows.append((group.attribute, value, data, samples, error))
+    return pd.DataFrame(rows, columns=["attribute", "value", "data", "samples", "error"])
 
 
 def feature_metrics(

@@ -93,14 +93,16 @@ SECTIONS = (
         "Generator",
         "Samples of fixed seeds at the end of the training, and how it went.",
         (("samples.png", "Samples, averaged generator, no truncation"),),
-        (("loss_g", "loss_d"), ("real_logits", "fake_logits")),
+        (("frechet",), ("diversity",), ("loss_g", "loss_d"), ("real_logits", "fake_logits")),
     ),
     Section(
         "evaluate_gan",
         "Distance from the data",
         "Figures with the ending _tagger are over the features of our tagger; they compare "
-        "runs of this project, and are not FID.",
+        "runs of this project, and are not FID. The table holds the share of each value in the "
+        "data and in the samples, as the tagger sees both.",
         (("neighbours.png", "A sample and its seven nearest faces of the data"),),
+        table="shares.csv",
     ),
     Section("sample", "Samples", "The pictures that are tagged.", (("samples.png", "Samples"),)),
     Section(

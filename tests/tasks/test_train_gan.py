@@ -16,8 +16,18 @@ import torch
 from pydantic import ValidationError
 
 from nfe.errors import ParamsError, SourceError
-from nfe.files import read_json, read_npz, sha256_file, write_stored_zip
+from nfe.files import (
+    atomic_folder,
+    read_json,
+    read_npz,
+    sha256_file,
+    write_json,
+    write_manifest,
+    write_stored_zip,
+)
 from nfe.images import encode_png, read_pixels_zip
+from nfe.tagging.network import TaggerNetwork
+from nfe.weights import save_weights
 from tasks import evaluate_gan, sample, train_gan
 
 from .inversion_project import write_tagger_weights
@@ -206,6 +216,30 @@ def test_bad_values_are_refused(change: dict[str, Any]) -> None:
 def test_saturated_share_counts_both_ends() -> None:
     pixels = np.array([[[[0, 255, 7]]]], dtype=np.uint8)
     assert evaluate_gan.saturated_share(pixels) == pytest.approx(2 / 3)
+
+
+def test_shares_of_the_values_are_compared(project: Path) -> None:
+    """A tagger of two tags whose features are its logits, and pictures whose colours are known."""
+    folder = project / "data/train_tagger/tagger"
+    network = TaggerNetwork(resolution=16, width=4, num_tags=2)
+    torch.nn.init.zeros_(network.head.weight)
+    torch.nn.init.zeros_(network.head.bias)
+    network.head.weight.data[:, :2] = torch.eye(2)
+    groups = [{"attribute": "hair", "values": ["red", "blue", "no"], "tags": ["r", "b", ""]}]
+    with atomic_folder(folder) as partial:
+        save_weights(partial / "tagger.safetensors", network)
+        write_json(partial / "tagger.json", {"network": network.config, "groups": groups})
+        write_manifest(partial)
+
+    def features(num_red: int, num_blue: int, num_none: int) -> np.ndarray:
+        rows = [[2.0, 0.0]] * num_red + [[0.0, 2.0]] * num_blue + [[-1.0, -1.0]] * num_none
+        return np.pad(np.array(rows, np.float32), ((0, 0), (0, network.num_features - 2)))
+
+    table = evaluate_gan.value_shares(features(5, 5, 0), features(6, 2, 2), "cpu")
+    assert table["value"].tolist() == ["red", "blue", "no"]
+    assert table["data"].tolist() == pytest.approx([0.5, 0.5, 0.0])
+    assert table["samples"].tolist() == pytest.approx([0.6, 0.2, 0.2])
+    assert table["error"].tolist() == pytest.approx([0.2, -0.6, 1.0])
 
 
 def test_a_damaged_data_set_is_named(project: Path) -> None:
