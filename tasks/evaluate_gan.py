@@ -36,44 +36,60 @@ class Params(StageParams):
 def run(params: Params) -> None:
     """Write metrics.json, shares.csv and neighbours.png."""
     import numpy as np
-    import torch
 
-    from nfe.files import write_text
-    from nfe.images import images_from_pixels, read_pixels_zip
-    from nfe.metrics.distributions import sliced_wasserstein
+    from nfe.images import read_pixels_zip
 
     device = pick_device()
     _, real = read_pixels_zip(DATASET)
-    order = np.random.default_rng(params.seed).permutation(len(real))
-    real = real[order[: params.num_images]]
     if len(real) < 2:
         raise SourceError(f"{DATASET} must hold two faces or more to compare, got {len(real)}")
+    order = np.random.default_rng(params.seed).permutation(len(real))
+    real = real[order[: params.num_images]]
     fake = _sample(params, len(real), device)
-    progress = Progress("evaluate_gan")
     metrics: dict[str, Any] = {
         "num_real": len(real),
         "num_fake": len(fake),
         "resolution": real.shape[1],
         "range": "pixels 0 to 255 on both sides, not resized",
     }
+    progress = Progress("evaluate_gan")
+    metrics |= _feature_figures(params, real, fake, device)
+    progress(1, 2, "over features")
+    metrics |= _pixel_figures(params, real, fake)
+    if params.inception_weights is not None:
+        metrics |= _inception_metrics(real, fake, params, device)
+    progress(2, 2)
+    write_metrics(FOLDER, metrics)
 
-    real_features = tagger_features(real, TAGGER, device)
-    fake_features = tagger_features(fake, TAGGER, device)
-    metrics |= feature_metrics(real_features, fake_features, params, suffix="_tagger")
-    progress(1, 4, "over the tagger's features")
-    metrics |= feature_metrics(
-        tagger_features(real, JUDGE, device),
-        tagger_features(fake, JUDGE, device),
-        params,
-        suffix="_judge",
-    )
-    progress(2, 4, "over the judge's features")
+
+def _feature_figures(
+    params: Params, real: "np.ndarray", fake: "np.ndarray", device: str
+) -> dict[str, Any]:
+    """Return the figures over the taggers' features; write the shares and the neighbours.
+
+    The generator is taught by the tagger's features and never sees those of the judge.
+    """
+    from nfe.files import write_text
+
+    figures: dict[str, Any] = {}
+    for folder in (JUDGE, TAGGER):
+        features = [tagger_features(pixels, folder, device) for pixels in (real, fake)]
+        figures |= feature_metrics(features[0], features[1], params, suffix=f"_{folder.name}")
+    real_features, fake_features = features  # the tagger's
     shares = value_shares(real_features, fake_features, device)
     write_text(FOLDER / "shares.csv", shares.round(4).to_csv(index=False))
-    metrics["largest_share_error"] = {
-        str(name): round(float(rows["error"].abs().max()), 3)
-        for name, rows in shares.groupby("attribute", sort=False)
-    }
+    _write_neighbours(fake, real, fake_features, real_features)
+    errors = shares["error"].abs().groupby(shares["attribute"], sort=False).max()
+    largest = {str(name): round(float(error), 3) for name, error in errors.items()}
+    return {**figures, "largest_share_error": largest}
+
+
+def _pixel_figures(params: Params, real: "np.ndarray", fake: "np.ndarray") -> dict[str, Any]:
+    import torch
+
+    from nfe.images import images_from_pixels
+    from nfe.metrics.distributions import sliced_wasserstein
+
     levels = sliced_wasserstein(
         images_from_pixels(real),
         images_from_pixels(fake),
@@ -81,15 +97,11 @@ def run(params: Params) -> None:
         num_directions=params.num_directions,
         random=torch.Generator().manual_seed(params.seed),
     )
-    metrics["swd"] = {f"{side} px": round(value, 3) for side, value in levels.items()}
-    metrics["saturated_share_real"] = round(saturated_share(real), 4)
-    metrics["saturated_share_fake"] = round(saturated_share(fake), 4)
-    progress(3, 4, "distances")
-    if params.inception_weights is not None:
-        metrics.update(_inception_metrics(real, fake, params, device))
-    _write_neighbours(fake, real, fake_features, real_features)
-    progress(4, 4)
-    write_metrics(FOLDER, metrics)
+    return {
+        "swd": {f"{side} px": round(value, 3) for side, value in levels.items()},
+        "saturated_share_real": round(saturated_share(real), 4),
+        "saturated_share_fake": round(saturated_share(fake), 4),
+    }
 
 
 def tagger_features(pixels: "np.ndarray", tagger: Path, device: str) -> "np.ndarray":
