@@ -2,7 +2,8 @@
 
 `python -m benchmarks.train_gan [--json]`. Against the seed stands our default model (params.yaml)
 at its last side; against the peer our networks at the peer's number of parameters. The pictures
-are noise: speed does not depend on what they show.
+are noise: speed does not depend on what they show. Ours has its second discriminator, over the
+features of the tagger that `nfe run --until train_tagger` leaves in data/train_tagger/tagger.
 """
 
 import argparse
@@ -28,8 +29,10 @@ PEER_SIZE: dict[str, Any] = {
     "num_mapping_layers": 8,
     "channel_base": 3072,
     "channel_max": 768,
+    "discriminator_channel_base": 4096,
     "discriminator_channel_max": 768,
 }
+DISCRIMINATOR_WIDTHS = ("discriminator_channel_base", "discriminator_channel_max")
 MAX_PARAMETER_DIFFERENCE = 0.15
 
 
@@ -117,7 +120,7 @@ def main() -> int:
         return 1
     widths = {
         name: gan_params(profile, **changes).model_dump(
-            include={"channel_base", "channel_max", "discriminator_channel_max"}
+            include={"channel_base", "channel_max", *DISCRIMINATOR_WIDTHS}
         )
         for name, profile, changes in (
             ("ours", None, {}),
