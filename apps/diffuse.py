@@ -99,7 +99,8 @@ def _write(
     resolution = bundle.generator.resolution
     num_steps = bundle.description["refinement"]["num_steps"] if steps is None else steps
     result = diffuse_patch(
-        *(resize_pixels(face, resolution) for face in faces),
+        resize_pixels(faces[0], resolution),
+        resize_pixels(faces[1], resolution),
         scale_box(box, side, resolution),
         bundle,
         num_steps,
