@@ -76,7 +76,7 @@ def start_multicodes(
         away = generator.mapping(z.to(w_plus.device)) - generator.w_avg  # [M, w_dim]
     away[0] = 0
     first = w_plus[:, None, :layer] + spread * away[:, None]  # [N, M, layer, w_dim]
-    width = len(synthesis.layers[layer - 1].bias)
+    width = len(synthesis.layers[layer - 1].get_parameter("bias"))
     weights = w_plus.new_ones(len(w_plus), num_codes, width + 3)
     return MultiCodes(first, w_plus[:, layer:], weights)
 
