@@ -37,6 +37,9 @@ def diffuse(
     steps: Annotated[
         int | None, typer.Option(help="Steps of the search [those of the model's refinement].")
     ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="At the first step; a high one changes the face around the part.")
+    ] = 0.01,
     overwrite: Overwrite = False,
 ) -> None:
     """Blend in: `nfe diffuse a.png b.png out.png --box 16,24,48,48` gives b the eyes of a.
@@ -49,12 +52,13 @@ def diffuse(
         part = _parse_box(box)
         if steps is not None:
             check_range(steps, 0, MAX_STEPS, "--steps")
+        check_range(learning_rate, 1e-6, 10, "--learning-rate")
         check_model(model)
         for name, path in (("TARGET", target), ("CONTEXT", context)):
             if not path.is_file():
                 raise ParamsError(f"{name} must be a picture, got {path}; check it")
         check_new([out], overwrite)
-        _write(out, target, context, part, model, steps)
+        _write(out, target, context, part, model, steps, learning_rate)
     typer.echo(f"1 picture in {out}")
 
 
@@ -74,7 +78,13 @@ def _parse_box(text: str) -> Box:
 
 
 def _write(
-    out: Path, target: Path, context: Path, box: Box, model: Path, steps: int | None
+    out: Path,
+    target: Path,
+    context: Path,
+    box: Box,
+    model: Path,
+    steps: int | None,
+    learning_rate: float,
 ) -> None:
     from nfe.bundle import load_bundle
     from nfe.files import write_bytes
@@ -104,6 +114,7 @@ def _write(
         scale_box(box, side, resolution),
         bundle,
         num_steps,
+        learning_rate,
         Progress("diffuse"),
     )
     write_bytes(out, encode_png(result))

@@ -48,16 +48,16 @@ def restore(
     steps: Annotated[
         int | None, typer.Option(help="Steps of the search [those of the model's refinement].")
     ] = None,
-    codes: Annotated[int, typer.Option(help="Codes per face: more fit closer.")] = 10,
+    codes: Annotated[int, typer.Option(help="Codes per face: more fit closer.")] = 4,
     layer: Annotated[
         int | None, typer.Option(help="Layers that see all the codes [half of them].")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="At the first step [that of the model's refinement].")
-    ] = None,
+        float, typer.Option(help="At the first step; a high one leaves what faces look like.")
+    ] = 0.03,
     prior: Annotated[
         float, typer.Option(help="How strongly to stay near the mean face; 0 for not at all.")
-    ] = 0.01,
+    ] = 0.02,
     spread: Annotated[
         float, typer.Option(help="How far apart the codes start; 1: as samples.")
     ] = 0.5,
@@ -174,7 +174,7 @@ def _settings(bundle: "Bundle", chosen: dict[str, Any]) -> "RestorationSettings"
     from nfe.inversion.restoration import RestorationSettings
 
     num_ws, refinement = bundle.generator.num_ws, bundle.description["refinement"]
-    names = ("num_steps", "learning_rate", "pixel_weight", "perceptual_weight")
+    names = ("num_steps", "pixel_weight", "perceptual_weight")
     usual = {name: refinement[name] for name in names} | {"layer": num_ws // 2}
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = RestorationSettings(**{**usual, **given})

@@ -182,6 +182,7 @@ def diffuse_patch(
     box: tuple[int, int, int, int],
     bundle: Bundle,
     num_steps: int,
+    learning_rate: float,
     on_progress: Progress,
 ) -> np.ndarray:
     """Make a part of one face part of another: paste it there and find a face with that part.
@@ -190,8 +191,9 @@ def diffuse_patch(
         target: The face whose part it is, uint8, [R, R, 3].
         context: The face that gets it, uint8, [R, R, 3].
         box: Left, top, right, bottom of the part, in pixels.
-        bundle: The model; its refinement's learning rate and weights are used.
+        bundle: The model; its refinement's weights are used.
         num_steps: Steps of Adam.
+        learning_rate: At the first step; a high one changes the face around the part.
         on_progress: Called with steps done, in all, and a note.
 
     Returns:
@@ -216,7 +218,7 @@ def diffuse_patch(
         bundle.generator,
         bundle.features.feature_maps,
         num_steps,
-        refinement["learning_rate"],
+        learning_rate,
         refinement["pixel_weight"],
         refinement["perceptual_weight"],
         on_progress,

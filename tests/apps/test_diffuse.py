@@ -44,6 +44,7 @@ def test_the_search_comes_nearer_to_the_part(
     for steps in (0, 100):
         out = tmp_path / f"{steps}.png"
         arguments = ("--box", "2,4,10,12", "--model", bundle, "--steps", steps)
+        arguments += ("--learning-rate", "0.05")
         assert nfe("diffuse", *faces, out, *arguments).exit_code == 0
         difference = read(out)[4:12, 2:10].astype(float) - TARGET[4:12, 2:10]
         errors.append((difference**2).mean())
@@ -58,6 +59,7 @@ def test_the_search_comes_nearer_to_the_part(
         ("a.png", ["--box", "5,2,5,9"], "--box must be LEFT,TOP,RIGHT,BOTTOM such as"),
         ("a.png", ["--box", "0,0,17,9"], "--box must lie within 16 x 16, got 0,0,17,9"),
         ("a.png", ["--steps", "-1"], "--steps must be 0 to 100000, got -1"),
+        ("a.png", ["--learning-rate", "0"], "--learning-rate must be 1e-06 to 10, got 0"),
         ("a.png", ["--model", "nowhere"], "--model must be a model folder"),
     ],
 )
