@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from apps.diffuse import diffuse
 from apps.directions import directions
 from apps.doctor import doctor
 from apps.edit import edit
@@ -22,6 +23,7 @@ from apps.exits import errors_to_exit_codes, fail
 from apps.info import info
 from apps.interpolate import interpolate
 from apps.mix import mix
+from apps.restore import restore
 from apps.sample import sample
 from nfe.errors import ParamsError
 
@@ -97,7 +99,7 @@ def status(
             typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
 
 
-for command in (edit, sample, interpolate, mix, directions, info, doctor):
+for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, doctor):
     app.command()(command)
 
 

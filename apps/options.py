@@ -13,11 +13,13 @@ from nfe.errors import ParamsError, StorageError
 __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_TRUNCATION",
+    "MAX_SEED",
     "Model",
     "Overwrite",
     "Truncation",
     "check_model",
     "check_new",
+    "check_range",
     "check_suffix",
     "check_truncation",
     "parse_layers",
@@ -60,6 +62,16 @@ def check_truncation(truncation: float) -> None:
             f"--truncation must be between 0 and 1, got {truncation:g}; "
             f"{DEFAULT_TRUNCATION} is usual"
         )
+
+
+def check_range(value: float, low: float, high: float, option: str) -> None:
+    """Refuse a number outside [low, high]; `option` is how errors call it.
+
+    Raises:
+        ParamsError: If it is outside, or NaN.
+    """
+    if not low <= value <= high:
+        raise ParamsError(f"{option} must be {low:g} to {high:g}, got {value:g}; see --help")
 
 
 def check_suffix(path: Path, suffix: str) -> None:

@@ -1,0 +1,134 @@
+"""A small change of the generator for one picture, around the picture's code.
+
+Every convolution of the synthesis gets a change of low rank, W + left @ right, which is stored
+beside the code and applied when the picture is made: the generator itself stays as it is.
+
+Source: Roich et al. 2022 (PTI): the generator is tuned around a code that stays fixed; Hu et al.
+2022 (LoRA): the change is of low rank and begins at zero. We differ from PTI in three ways: the
+change is two thin matrices per convolution and not a whole generator, it belongs to one picture,
+and its low rank keeps it small in place of PTI's locality term.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from nfe.gan.networks import Generator
+from nfe.inversion.descent import minimise
+from nfe.inversion.losses import FeatureMaps
+from nfe.inversion.restoration import observed_distance
+
+__all__ = ["GeneratorChange", "refine_generator", "start_change", "synthesise_changed"]
+
+
+@dataclass(frozen=True)
+class GeneratorChange:
+    """What is added to the weights of the convolutions for one picture.
+
+    Attributes:
+        lefts: Name of a weight in the synthesis -> [num_out, rank].
+        rights: Name -> [rank, num_in * kernel * kernel].
+    """
+
+    lefts: dict[str, Tensor]
+    rights: dict[str, Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all values."""
+        return sum(t.nbytes for t in (*self.lefts.values(), *self.rights.values()))
+
+
+def start_change(generator: Generator, rank: int, random: torch.Generator) -> GeneratorChange:
+    """Return a change that adds nothing yet: lefts are zero, rights are drawn.
+
+    Args:
+        generator: Of either architecture.
+        rank: Directions per convolution; a matrix with fewer rows takes as many as it has.
+        random: Draws the rights, N(0, 1), on the CPU.
+
+    Raises:
+        ValueError: If `rank` is below 1.
+    """
+    if rank < 1:
+        raise ValueError(f"rank must be at least 1, got {rank}")
+    lefts, rights = {}, {}
+    for name, weight in _convolutions(generator).items():
+        num_out, num_in = weight.flatten(1).shape
+        own_rank = min(rank, num_out)
+        lefts[name] = weight.new_zeros(num_out, own_rank)
+        rights[name] = torch.randn(own_rank, num_in, generator=random).to(weight.device)
+    return GeneratorChange(lefts, rights)
+
+
+def synthesise_changed(w_plus: Tensor, change: GeneratorChange, generator: Generator) -> Tensor:
+    """Make pictures of codes [N, num_ws, w_dim] with changed weights: [N, 3, H, W]."""
+    weights = {
+        name: weight + (change.lefts[name] @ change.rights[name]).view_as(weight)
+        for name, weight in _convolutions(generator).items()
+    }
+    images: Tensor = functional_call(generator.synthesis, weights, (w_plus,))
+    return images
+
+
+def refine_generator(
+    image: Tensor,
+    w_plus: Tensor,
+    generator: Generator,
+    feature_maps: FeatureMaps,
+    rank: int,
+    num_steps: int,
+    learning_rate: float,
+    pixel_weight: float,
+    perceptual_weight: float,
+    random: torch.Generator,
+    on_progress: Callable[[int, int, str], None],
+) -> GeneratorChange:
+    """Find the change that lets one code make one picture.
+
+    Args:
+        image: The target, [1, 3, H, W].
+        w_plus: Its code, which stays as it is, [1, num_ws, w_dim].
+        generator: Frozen generator.
+        feature_maps: Frozen features for the perceptual term.
+        rank: Directions per convolution.
+        num_steps: Steps of Adam.
+        learning_rate: At the first step; weights are N(0, 1).
+        pixel_weight: Of the mean squared difference of pixels.
+        perceptual_weight: Of the distance of feature maps.
+        random: Draws where the change begins, on the CPU.
+        on_progress: Called with steps done, in all, and a note.
+
+    Raises:
+        TrainingError: If a loss is NaN or infinite.
+        ValueError: If `rank` is below 1.
+    """
+    start = start_change(generator, rank, random)
+    names = list(start.lefts)
+    distance = observed_distance(
+        image, lambda images: images, feature_maps, pixel_weight, perceptual_weight
+    )
+
+    def change_of(values: Sequence[Tensor]) -> GeneratorChange:
+        lefts, rights = values[: len(names)], values[len(names) :]
+        return GeneratorChange(
+            dict(zip(names, lefts, strict=True)), dict(zip(names, rights, strict=True))
+        )
+
+    found = minimise(
+        [*start.lefts.values(), *start.rights.values()],
+        lambda values: distance(synthesise_changed(w_plus, change_of(values), generator)),
+        num_steps,
+        learning_rate,
+        on_progress,
+    )
+    return change_of(found)
+
+
+def _convolutions(generator: Generator) -> dict[str, Tensor]:
+    """Return the weights of all convolutions of the synthesis by name, [out, in, k, k] each."""
+    weights = generator.synthesis.named_parameters()
+    return {name: each for name, each in weights if name.endswith("weight") and each.ndim == 4}
