@@ -187,7 +187,7 @@ def encoder_settings(params: Params, device: str) -> "EncoderSettings":
     adversary = params.latent_discriminator.model_dump()
     if params.method != "e4e":
         adversary["pool_size"] = 0
-    chosen = {
+    chosen: dict[str, Any] = {
         "bf16": params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
         "latent_discriminator": LatentDiscriminatorSettings(**adversary),
         **weights_of(params),
