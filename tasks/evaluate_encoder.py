@@ -31,6 +31,8 @@ class Params(StageParams):
         image2stylegan: Optimisation from the mean code; its domain weight is 0.
         batch_size: Images at a time.
         num_sampled: Sampled codes to compare the inverted ones with.
+        edit_distance: How far the edit goes that the encoder is to find again, in deviations
+            of the sampled codes along their main axis.
         num_folds: Folds of the classifier that tells inverted from sampled codes.
         seed: Draws the sampled codes and the folds.
     """
@@ -40,6 +42,7 @@ class Params(StageParams):
     image2stylegan: Refinement
     batch_size: Annotated[int, Field(ge=1, le=4096)]
     num_sampled: Annotated[int, Field(ge=100, le=1_000_000)]
+    edit_distance: Annotated[float, Field(gt=0, le=10, strict=False)]
     num_folds: Annotated[int, Field(ge=2, le=20)]
     seed: int
 
@@ -73,7 +76,8 @@ def run(params: Params) -> None:
         params.num_sampled, generator.z_dim, generator=torch.Generator().manual_seed(params.seed)
     )
     with torch.no_grad():
-        sampled = generator.mapping(z.to(device)).cpu().numpy()
+        w = generator.mapping(z.to(device))
+    sampled = w.cpu().numpy()
 
     inversions = invert_by_all(images, generator, params)
     rows, columns = [], [pixels]
@@ -94,7 +98,14 @@ def run(params: Params) -> None:
     draw_overlap(FOLDER / "overlap.png", inversions, sampled)
     print(table.to_string(index=False), flush=True)
     by_method = {row["method"]: row for row in table.to_dict("records")}
-    write_metrics(FOLDER, {"num_images": len(images), **_without_names(by_method)})
+    write_metrics(
+        FOLDER,
+        {
+            "num_images": len(images),
+            "editing_consistency": consistency(images, generator, w, params),
+            **_without_names(by_method),
+        },
+    )
 
 
 def invert_by_all(images: "Tensor", generator: "Generator", params: Params) -> list[Inversion]:
@@ -150,6 +161,19 @@ def figures(
         "ssim": float(ssim(images, reconstructions).mean()),
         "perceptual": float(perceptual.mean()),
     }
+
+
+def consistency(
+    images: "Tensor", generator: "Generator", sampled: "Tensor", params: Params
+) -> float:
+    """Return how far the encoder's codes lie from their own, edited and edited back, on average."""
+    from nfe.inversion.storage import load_encoder
+    from nfe.metrics.editing_consistency import editing_consistency, main_axis
+
+    encoder = load_encoder(ENCODER, str(images.device))
+    shift = params.edit_distance * main_axis(sampled)
+    distances = editing_consistency(images, generator, encoder, shift, params.batch_size)
+    return round(float(distances.mean()), 4)
 
 
 def overlap(w_plus: "Tensor", sampled: "np.ndarray", params: Params) -> float:

@@ -1,4 +1,4 @@
-"""Train the encoder in the domain of the finished generator."""
+"""Train the encoder of the finished generator, by one of several methods."""
 
 import copy
 from pathlib import Path
@@ -11,16 +11,46 @@ from tasks.refinement import GENERATOR, HOLDOUT, TAGGER, Weight
 from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
-    from nfe.inversion.training import EncoderSettings, EncoderTrainer
+    from nfe.gan.networks import Generator
+    from nfe.inversion.encoders import Encoder
+    from nfe.inversion.settings import EncoderSettings
+    from nfe.inversion.training import EncoderTrainer
 
 FOLDER = Path("data/train_encoder")
 DATASET = Path("data/curate/dataset.zip")
 NUM_GRID_ROWS, NUM_GRID_PAIRS = 8, 6
+WEIGHTS = (
+    "pixel_weight",
+    "perceptual_weight",
+    "adversarial_weight",
+    "latent_weight",
+    "similarity_weight",
+    "delta_weight",
+    "latent_adversarial_weight",
+)
+
+
+class LatentDiscriminator(StageParams):
+    """How D_w is trained; see nfe.inversion.settings.LatentDiscriminatorSettings."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    r1_gamma: Weight
+    r1_interval: Annotated[int, Field(ge=1, le=1000)]
+    pool_size: Annotated[int, Field(ge=0, le=100_000)]
 
 
 class Params(StageParams):
-    """Section `train_encoder` of params.yaml; see nfe.inversion.training.EncoderSettings."""
+    """Section `train_encoder` of params.yaml; see nfe.inversion.settings.EncoderSettings.
 
+    Attributes:
+        method: Which of the terms take part, see `weights_of`, and whether E answers with deltas.
+        channel_base: Width times side of the layers of E, up to `channel_max`.
+        channel_max: Largest width.
+        precision: Of the networks; auto is bf16 where the device computes in it.
+        seed: Of the fresh weights and of all that is drawn.
+    """
+
+    method: Literal["in_domain", "force_in_domain", "e4e", "plain"]
     channel_base: Annotated[int, Field(ge=16, le=65536)]
     channel_max: Annotated[int, Field(ge=4, le=1024)]
     kimg: Annotated[float, Field(gt=0, strict=False)]
@@ -29,14 +59,20 @@ class Params(StageParams):
     mixing_probability: Annotated[float, Field(ge=0, le=1, strict=False)]
     mirror: bool
     learning_rate: Annotated[float, Field(gt=0, le=0.1)]
-    discriminator_learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    discriminator_learning_rate: Annotated[float, Field(ge=0, le=0.1, strict=False)]
     pixel_weight: Weight
     perceptual_weight: Weight
     adversarial_weight: Weight
     latent_weight: Weight
+    similarity_weight: Weight
+    delta_weight: Weight
+    latent_adversarial_weight: Weight
     adversarial_interval: Annotated[int, Field(ge=1, le=1000)]
     r1_gamma: Weight
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
+    latent_discriminator: LatentDiscriminator
+    first_release: Annotated[float, Field(ge=0, lt=1, strict=False)]
+    release_interval: Annotated[float, Field(ge=0, lt=1, strict=False)]
     precision: Literal["auto", "fp32", "bf16"]
     checkpoint_steps: Annotated[int, Field(ge=1)]
     seed: int
@@ -80,12 +116,16 @@ def run(params: Params) -> None:
 
 
 def build_trainer(params: Params) -> "EncoderTrainer":
-    """Load what the encoder is trained with; the fresh weights follow from the seed alone."""
+    """Load what the encoder is trained with.
+
+    Raises:
+        ParamsError: If the pictures are not of the generator's size, or if a delta would never
+            be released.
+    """
     import torch
 
     from nfe.gan.storage import load_discriminator, load_generator
     from nfe.images import read_pixels_zip
-    from nfe.inversion.encoders import Encoder
     from nfe.inversion.training import EncoderTrainer
     from nfe.tagging.storage import load_tagger_network
 
@@ -97,37 +137,84 @@ def build_trainer(params: Params) -> "EncoderTrainer":
             f"crop.resolution must be the generator's, {generator.resolution}, "
             f"got {pixels.shape[1]}; run train_gan again"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(params.seed)
-        encoder = Encoder(
-            resolution=generator.resolution,
-            channel_base=params.channel_base,
-            channel_max=params.channel_max,
-            num_ws=generator.num_ws,
-            w_dim=generator.w_dim,
-        )
-    encoder = encoder.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    tagger = load_tagger_network(TAGGER, device)
     return EncoderTrainer(
         pixels,
         generator,
         load_discriminator(GENERATOR, device),
-        encoder,
-        load_tagger_network(TAGGER, device).feature_maps,
+        fresh_encoder(params, generator).to(device=device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        tagger.feature_maps,
+        tagger.embedding,
         encoder_settings(params, device),
         params.seed,
         device,
     )
 
 
-def encoder_settings(params: Params, device: str) -> "EncoderSettings":
-    """Translate the section into the library's settings, choosing the precision."""
-    from nfe.inversion.training import EncoderSettings
+def fresh_encoder(params: Params, generator: "Generator") -> "Encoder":
+    """Make the encoder; its weights follow from the seed alone.
 
-    names = set(EncoderSettings.__dataclass_fields__) - {"bf16"}
-    return EncoderSettings(
-        bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
-        **{name: getattr(params, name) for name in names},
-    )
+    Raises:
+        ParamsError: If the run ends before the last delta of e4e is released.
+    """
+    import torch
+
+    from nfe.inversion.encoders import Encoder
+
+    deltas = params.method == "e4e"
+    last_release = params.first_release + (generator.num_ws - 2) * params.release_interval
+    if deltas and last_release >= 1:
+        raise ParamsError(
+            f"train_encoder.first_release + {generator.num_ws - 2} * release_interval must be "
+            f"less than 1, got {last_release:g}; lower one of them"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        return Encoder(
+            resolution=generator.resolution,
+            channel_base=params.channel_base,
+            channel_max=params.channel_max,
+            num_ws=generator.num_ws,
+            w_dim=generator.w_dim,
+            deltas=deltas,
+        )
+
+
+def encoder_settings(params: Params, device: str) -> "EncoderSettings":
+    """Translate the section into the library's settings, choosing terms and precision."""
+    from nfe.inversion.settings import EncoderSettings, LatentDiscriminatorSettings
+
+    adversary = params.latent_discriminator.model_dump()
+    if params.method != "e4e":
+        adversary["pool_size"] = 0
+    chosen: dict[str, Any] = {
+        "bf16": params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
+        "latent_discriminator": LatentDiscriminatorSettings(**adversary),
+        **weights_of(params),
+    }
+    names = set(EncoderSettings.__dataclass_fields__) - set(chosen)
+    return EncoderSettings(**chosen, **{name: getattr(params, name) for name in names})
+
+
+def weights_of(params: Params) -> dict[str, float]:
+    """Return the weight of every term: that of params.yaml, or 0 where the method has no such term.
+
+    in_domain is Zhu et al. 2020 with our latent term; force_in_domain (Leng et al. 2021) adds the
+    discriminator of codes; e4e is Tov et al. 2021; plain knows pixels alone.
+    """
+    in_domain = ("pixel_weight", "perceptual_weight", "adversarial_weight", "latent_weight")
+    terms: tuple[str, ...]
+    match params.method:
+        case "in_domain":
+            terms = in_domain
+        case "force_in_domain":
+            terms = (*in_domain, "latent_adversarial_weight")
+        case "e4e":
+            terms = ("pixel_weight", "perceptual_weight", "similarity_weight", "delta_weight")
+            terms = (*terms, "latent_adversarial_weight")
+        case "plain":
+            terms = ("pixel_weight",)
+    return {name: getattr(params, name) if name in terms else 0.0 for name in WEIGHTS}
 
 
 def evaluate(trainer: "EncoderTrainer") -> dict[str, Any]:

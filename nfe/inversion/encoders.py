@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "add_deltas"]
 
 HEAD_CHANNELS = 64
 SIDE_OF_HEAD = 4
@@ -31,6 +31,22 @@ class ResidualBlock(nn.Module):
         return F.leaky_relu(y + self.shortcut(F.avg_pool2d(x, 2)), 0.2)
 
 
+def add_deltas(changes: Tensor, num_released: int) -> Tensor:
+    """Return w_0 for the first layer, and for each other layer w_0 and its delta if that is on.
+
+    Args:
+        changes: w_0 and the deltas of the other layers, [N, num_ws, D].
+        num_released: Deltas that are on, the first ones.
+
+    Returns:
+        One code per layer, [N, num_ws, D].
+    """
+    first, deltas = changes[:, :1], changes[:, 1:]
+    layers = torch.arange(deltas.shape[1], device=changes.device)
+    on = (layers < num_released).to(changes.dtype)[:, None]  # [num_ws - 1, 1]
+    return torch.cat([first, first + on * deltas], dim=1)
+
+
 class Encoder(nn.Module):
     """One w per layer of the generator, as a change of the mean code.
 
@@ -38,26 +54,37 @@ class Encoder(nn.Module):
     untrained encoder answers w_avg; the network's output is in standard deviations of w, so that
     one learning rate fits every generator.
 
+    With `deltas` the network's output is w_0 and, for each other layer, its difference from w_0;
+    the first `num_released` of these are on: all, unless training says otherwise.
+
     Args:
         resolution: Side of the images, a power of two of at least 8.
         channel_base: Width times side of the layers, up to `channel_max`.
         channel_max: Largest width.
         num_ws: Codes per image.
         w_dim: Length of w.
+        deltas: Whether the layers after the first are differences from it.
 
     Raises:
         ValueError: If `resolution` is no power of two of at least 8.
 
     Source: Zhu et al. 2020 (IDInvert): a residual encoder whose batch normalisation keeps
         inversions regular. We differ: 2 x 2 pixels enter as 12 channels, which spares the costly
-        full-resolution layers, and the output is relative to the mean code.
+        full-resolution layers, and the output is relative to the mean code. The deltas are those
+        of Tov et al. 2021 (e4e).
     """
 
     w_avg: Tensor
     w_scale: Tensor
 
     def __init__(
-        self, resolution: int, channel_base: int, channel_max: int, num_ws: int, w_dim: int
+        self,
+        resolution: int,
+        channel_base: int,
+        channel_max: int,
+        num_ws: int,
+        w_dim: int,
+        deltas: bool = False,
     ) -> None:
         super().__init__()
         if resolution < 8 or resolution & (resolution - 1):
@@ -68,8 +95,10 @@ class Encoder(nn.Module):
             "channel_max": channel_max,
             "num_ws": num_ws,
             "w_dim": w_dim,
+            **({"deltas": True} if deltas else {}),  # descriptions without it are of no deltas
         }
-        self.num_ws, self.w_dim = num_ws, w_dim
+        self.num_ws, self.w_dim, self.deltas = num_ws, w_dim, deltas
+        self.num_released = num_ws - 1
         sides = [2**i for i in range(int(math.log2(resolution)) - 1, 1, -1)]
         widths = [min(channel_base // side, channel_max) for side in sides]
         self.stem = nn.Conv2d(12, widths[0], 3, padding=1)
@@ -96,4 +125,6 @@ class Encoder(nn.Module):
             x = block(x)
         x = F.leaky_relu(self.norm(self.head(x)), 0.2)
         changes = self.output(x.flatten(1)).view(-1, self.num_ws, self.w_dim)
+        if self.deltas:
+            changes = add_deltas(changes, self.num_released)
         return self.w_avg + self.w_scale * changes

@@ -1,8 +1,7 @@
-"""Training of the encoder in the domain of a fixed generator, resumable to the byte."""
+"""Training of an encoder for a fixed generator, by any set of terms, resumable to the byte."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,74 +15,51 @@ from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
 from nfe.gan.networks import Discriminator, Generator
 from nfe.inversion.batches import draw_codes, draw_images
 from nfe.inversion.encoders import Encoder
-from nfe.inversion.losses import FeatureMaps, code_distance, perceptual_distance, pixel_distance
+from nfe.inversion.latent_discriminator import LatentAdversary
+from nfe.inversion.losses import (
+    Embedding,
+    FeatureMaps,
+    code_distance,
+    delta_length,
+    embedding_distance,
+    perceptual_distance,
+    pixel_distance,
+)
+from nfe.inversion.settings import EncoderSettings
 
-__all__ = ["EncoderSettings", "EncoderTrainer"]
+__all__ = ["EncoderTrainer"]
 
 NUM_CODES_FOR_CENTRE = 10_000
 
 
-@dataclass(frozen=True)
-class EncoderSettings:
-    """Settings of a run. A term of weight 0 is left out and costs nothing.
-
-    Attributes:
-        kimg: Thousands of real images shown.
-        batch_size: Real images per step.
-        num_samples: Sampled images per step, for the latent term.
-        mixing_probability: Share of the sampled images made from two codes.
-        mirror: Whether pictures are flipped left to right half of the time.
-        learning_rate: Of Adam(0.9, 0.99) for E; it falls to 0 along half a cosine.
-        discriminator_learning_rate: Of Adam(0, 0.99) for D, constant.
-        pixel_weight: Of the mean squared difference of pixels.
-        perceptual_weight: Of the distance of feature maps.
-        adversarial_weight: Of softplus(-D(G(E(x)))).
-        latent_weight: Of the squared error of E(G(w)) for sampled w, in deviations of w.
-        adversarial_interval: Steps between those with D; its gradient is scaled up by as much.
-        r1_gamma: Weight of R1.
-        r1_interval: Steps of D between R1 penalties.
-        bf16: Whether the networks run in bfloat16 autocast.
-        checkpoint_steps: Steps between checkpoints.
-    """
-
-    kimg: float
-    batch_size: int
-    num_samples: int
-    mixing_probability: float
-    mirror: bool
-    learning_rate: float
-    discriminator_learning_rate: float
-    pixel_weight: float
-    perceptual_weight: float
-    adversarial_weight: float
-    latent_weight: float
-    adversarial_interval: int
-    r1_gamma: float
-    r1_interval: int
-    bf16: bool
-    checkpoint_steps: int
-
-
 class EncoderTrainer:
-    """One training run: E and D, their optimisers, random state, history. G stays as it is.
+    """One training run: E, D, D_w, their optimisers, random state, history. G stays as it is.
 
-    E minimises, over real images x and sampled codes w,
-    pixel |G(E(x)) - x|^2 + perceptual |F(G(E(x))) - F(x)|^2 + adversarial softplus(-D(G(E(x))))
-    + latent |E(G(w)) - w|^2, and D tells G(E(x)) from x.
+    E minimises, over real images x and sampled codes w, the weighted sum of these terms:
+
+    pixel               |G(E(x)) - x|^2
+    perceptual          |F(G(E(x))) - F(x)|^2
+    similarity          1 - cos(e(G(E(x))), e(x))
+    adversarial         softplus(-D(G(E(x)))), where D tells G(E(x)) from x
+    latent              |E(G(w)) - w|^2
+    delta               sum_i |E(x)_i - E(x)_0|
+    latent_adversarial  softplus(-D_w(E(x)_i)), where D_w tells E(x)_i from mapping(z)
 
     Args:
         pixels: The data set, uint8, [N, resolution, resolution, 3].
         generator: Finished and frozen.
         discriminator: The GAN's; trained on in place.
         encoder: Fresh encoder; trained in place.
-        feature_maps: Frozen features for the perceptual term.
+        feature_maps: Frozen features F for the perceptual term.
+        embedding: Frozen embedding e for the similarity term.
         settings: How to train.
-        seed: Seeds the choice of pictures, codes and flips.
+        seed: Seeds the weights of D_w and the choice of pictures, codes and flips.
         device: Where the networks are.
 
-    Source: Zhu et al. 2020 (IDInvert), section 3.1. We add the latent term, which costs no
-        gradient through G and teaches E where the codes lie; D works on every
-        `adversarial_interval`-th step.
+    Source: Zhu et al. 2020 (IDInvert), section 3.1: pixel, perceptual, adversarial. We add the
+        latent term, which costs no gradient through G and teaches E where the codes lie; D works
+        on every `adversarial_interval`-th step. Leng et al. 2021 (force-in-domain) adds D_w; Tov
+        et al. 2021 (e4e) has D_w, delta and similarity, and no D.
     """
 
     def __init__(
@@ -93,13 +69,15 @@ class EncoderTrainer:
         discriminator: Discriminator,
         encoder: Encoder,
         feature_maps: FeatureMaps,
+        embedding: Embedding,
         settings: EncoderSettings,
         seed: int,
         device: str,
     ) -> None:
         self.data = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # stays uint8, in memory
         self.generator, self.discriminator = generator, discriminator
-        self.encoder, self.feature_maps = encoder.train(), feature_maps
+        self.encoder = encoder.train()
+        self.feature_maps, self.embedding = feature_maps, embedding
         self.settings, self.device = settings, torch.device(device)
         self.encoder_optimiser = torch.optim.Adam(
             encoder.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), foreach=True
@@ -114,6 +92,11 @@ class EncoderTrainer:
         z = torch.randn(NUM_CODES_FOR_CENTRE, generator.z_dim, generator=self.random)
         with torch.no_grad():
             encoder.centre_on(generator.mapping(z.to(self.device)))
+        self.latent_adversary: LatentAdversary | None = None
+        if settings.latent_adversarial_weight:
+            self.latent_adversary = LatentAdversary(
+                encoder.w_avg, encoder.w_scale, settings.latent_discriminator, seed
+            )
         self.step = 0
         self.history: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
@@ -121,7 +104,7 @@ class EncoderTrainer:
     @property
     def num_steps(self) -> int:
         """Steps of the whole run."""
-        return round(self.settings.kimg * 1000 / self.settings.batch_size)
+        return self.settings.num_steps
 
     def run(
         self,
@@ -155,12 +138,14 @@ class EncoderTrainer:
         self.encoder.eval()
 
     def train_step(self) -> None:
-        """Do one step of E and, where it is due, of D.
+        """Do one step of E and, where they are due, of D and D_w.
 
         Raises:
             TrainingError: If a loss becomes NaN or infinite.
         """
         self._set_learning_rate()
+        num_deltas = self.encoder.num_ws - 1
+        self.encoder.num_released = self.settings.num_released_at(self.step, num_deltas)
         terms = self._terms()
         weights = {name: getattr(self.settings, f"{name}_weight") for name in terms}
         loss = sum((weights[name] * term for name, term in terms.items()), torch.zeros(()))
@@ -172,41 +157,78 @@ class EncoderTrainer:
         self._count(**terms)
 
     def _terms(self) -> dict[str, Tensor]:
-        """Compute the terms of E's loss, and train D on the same reconstructions."""
+        """Compute the terms of E's loss, and train D and D_w on the same answers."""
         s = self.settings
         terms = {}
         images = draw_images(self.data, s.batch_size, s.mirror, self.random).to(self.device)
-        w_plus = self._sampled_codes(s.num_samples if s.latent_weight else 0)
+        count = s.num_samples if s.latent_weight else 0
+        w_plus = draw_codes(self.generator, count, s.mixing_probability, self.random, self.device)
         # One pass for real and sampled images: batch normalisation sees both.
         with self._autocast():
             with torch.no_grad():
                 samples = self.generator.synthesis(w_plus)
             answers = self.encoder(torch.cat([images, samples])).float()
-            reconstructions = self.generator.synthesis(answers[: len(images)]).float()
+            codes = answers[: len(images)]
+            reconstructions = self.generator.synthesis(codes).float()
         terms["pixel"] = pixel_distance(reconstructions, images).mean()
         if s.latent_weight:
-            codes = answers[len(images) :]
-            terms["latent"] = code_distance(codes, w_plus, self.encoder.w_scale).mean()
-        if s.perceptual_weight:
+            errors = code_distance(answers[len(images) :], w_plus, self.encoder.w_scale)
+            terms["latent"] = errors.mean()
+        terms.update(self._feature_terms(images, reconstructions))
+        if s.adversarial_weight and self.step % s.adversarial_interval == 0:
+            terms["adversarial"] = self._adversarial_term(images, reconstructions)
+        if s.delta_weight:
+            terms["delta"] = delta_length(codes, self.encoder.w_scale).mean()
+        if self.latent_adversary is not None:
+            terms["latent_adversarial"] = self._term_against(self.latent_adversary, codes)
+        return terms
+
+    def _feature_terms(self, images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
+        """Compare images and reconstructions by what the frozen network sees."""
+        terms = {}
+        if self.settings.perceptual_weight:
             with self._autocast():
                 with torch.no_grad():
                     target = self.feature_maps(images)
                 maps = self.feature_maps(reconstructions)
             terms["perceptual"] = perceptual_distance(maps, target).mean()
-        if s.adversarial_weight and self.step % s.adversarial_interval == 0:
-            terms["adversarial"] = self._adversarial_term(images, reconstructions)
+        if self.settings.similarity_weight:
+            with self._autocast():
+                with torch.no_grad():
+                    known = self.embedding(images)
+                seen = self.embedding(reconstructions)
+            terms["similarity"] = embedding_distance(seen, known).mean()
         return terms
+
+    def _term_against(self, adversary: LatentAdversary, codes: Tensor) -> Tensor:
+        """Train D_w one step on codes [N, num_ws, w_dim] and return E's term against it."""
+        z = torch.randn(codes.shape[:2].numel(), self.generator.z_dim, generator=self.random)
+        with torch.no_grad():
+            w = self.generator.mapping(z.to(self.device))
+        loss = adversary.train_step(codes, w, self.step, self.random)
+        self._check_finite({"latent_discriminator": loss})
+        self._count(latent_discriminator=loss)
+        return adversary.term(codes)
 
     def _adversarial_term(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """Train D one step and return E's term; one pass through D serves both."""
-        s = self.settings
         shown = reconstructions.detach().requires_grad_(True)
         with self._autocast():
             fake_logits = self.discriminator(shown)
-            real_logits = self.discriminator(images)
         loss_e = generator_loss(fake_logits.float())
-        loss_d = discriminator_loss(real_logits.float(), fake_logits.float())
         (gradient,) = torch.autograd.grad(loss_e, shown, retain_graph=True)
+        if self.settings.discriminator_learning_rate:
+            self._train_discriminator(images, fake_logits)
+        # The value of the loss with the gradient that the pass above found, scaled up.
+        linear = (reconstructions * gradient).sum()
+        return loss_e.detach() + self.settings.adversarial_interval * (linear - linear.detach())
+
+    def _train_discriminator(self, images: Tensor, fake_logits: Tensor) -> None:
+        """Train D one step on real images and on what it found of reconstructions."""
+        s = self.settings
+        with self._autocast():
+            real_logits = self.discriminator(images)
+        loss_d = discriminator_loss(real_logits.float(), fake_logits.float())
         self._check_finite({"discriminator": loss_d})
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         loss_d.backward(inputs=list(self.discriminator.parameters()))
@@ -214,20 +236,12 @@ class EncoderTrainer:
             self._penalise(images)
         self.discriminator_optimiser.step()
         self._count(discriminator=loss_d)
-        # The value of the loss with the gradient that the pass above found, scaled up.
-        linear = (reconstructions * gradient).sum()
-        return loss_e.detach() + s.adversarial_interval * (linear - linear.detach())
 
     def _penalise(self, images: Tensor) -> None:
         """Add the gradient of R1, times its interval; in float32, on half of the batch."""
         half = images[: max(1, len(images) // 2)].detach().requires_grad_(True)
         penalty = r1_penalty(self.discriminator(half), half)
         (penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval)).backward()
-
-    def _sampled_codes(self, count: int) -> Tensor:
-        return draw_codes(
-            self.generator, count, self.settings.mixing_probability, self.random, self.device
-        )
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
@@ -242,7 +256,7 @@ class EncoderTrainer:
             if not math.isfinite(float(loss.detach())):
                 raise TrainingError(
                     f"{name} loss must be finite, got {float(loss.detach())} at step {self.step}; "
-                    f"lower train_encoder.learning_rate or discriminator_learning_rate"
+                    f"lower train_encoder.learning_rate or those of the discriminators"
                 )
 
     def _count(self, **values: Tensor) -> None:
@@ -271,6 +285,7 @@ class EncoderTrainer:
             "discriminator": self.discriminator.state_dict(),
             "encoder_optimiser": self.encoder_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
+            "latent_adversary": self.latent_adversary and self.latent_adversary.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
         }
@@ -279,5 +294,7 @@ class EncoderTrainer:
         torch.set_num_threads(state["num_threads"])
         for name in ("encoder", "discriminator", "encoder_optimiser", "discriminator_optimiser"):
             getattr(self, name).load_state_dict(state[name])
+        if self.latent_adversary is not None:
+            self.latent_adversary.load_state_dict(state["latent_adversary"])
         self.random.set_state(state["random"])
         self.step, self.history = state["step"], state["history"]

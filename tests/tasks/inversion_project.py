@@ -1,6 +1,7 @@
 """A project folder with tiny random models: what the stages that invert pictures read."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from nfe.inversion.storage import save_encoder
 from nfe.tagging.network import TaggerNetwork
 from nfe.weights import save_weights
 
-ENCODER_VALUES = {
+ENCODER_VALUES: dict[str, Any] = {
+    "method": "in_domain",
     "channel_base": 128,
     "channel_max": 16,
     "kimg": 0.08,
@@ -28,9 +30,20 @@ ENCODER_VALUES = {
     "perceptual_weight": 0.5,
     "adversarial_weight": 0.05,
     "latent_weight": 0.1,
+    "similarity_weight": 0.5,
+    "delta_weight": 0.01,
+    "latent_adversarial_weight": 0.1,
     "adversarial_interval": 2,
     "r1_gamma": 1.0,
     "r1_interval": 2,
+    "latent_discriminator": {
+        "learning_rate": 0.001,
+        "r1_gamma": 1.0,
+        "r1_interval": 2,
+        "pool_size": 20,
+    },
+    "first_release": 0.3,
+    "release_interval": 0.1,
     "precision": "fp32",
     "checkpoint_steps": 4,
     "seed": 1,

@@ -18,6 +18,7 @@ VALUES = {
     "image2stylegan": REFINEMENT | {"num_steps": 20, "domain_weight": 0},
     "batch_size": 8,
     "num_sampled": 200,
+    "edit_distance": 2.0,
     "num_folds": 3,
     "seed": 1,
 }
@@ -47,6 +48,8 @@ def test_the_metrics_are_those_of_the_table(out: Path) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["num_images"] == 12
     assert metrics["in_domain"]["mse"] == table.loc["in_domain", "mse"]
+    # The encoder of the project is untrained: what it misses is the whole edit.
+    assert 0.1 < metrics["editing_consistency"] < 2
 
 
 def test_the_pictures_are_written(out: Path) -> None:
@@ -68,7 +71,9 @@ def test_the_same_seed_gives_the_same_pictures(
         assert (again / name).read_bytes() == (out / name).read_bytes()
 
 
-@pytest.mark.parametrize("change", [{"num_folds": 1}, {"in_domain": {}}, {"methods": []}])
+@pytest.mark.parametrize(
+    "change", [{"num_folds": 1}, {"edit_distance": 0}, {"in_domain": {}}, {"methods": []}]
+)
 def test_wrong_parameters_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         evaluate_encoder.Params.model_validate(VALUES | change)

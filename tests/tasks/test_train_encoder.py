@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from nfe.errors import ParamsError
 from nfe.images import decode_pixels
+from nfe.inversion.settings import EncoderSettings
 from nfe.inversion.storage import load_encoder
 from tasks import train_encoder
 
@@ -66,9 +67,78 @@ def test_faces_of_another_size_are_refused(project: Path) -> None:
         train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES))
 
 
+@pytest.mark.parametrize("method", ["force_in_domain", "e4e", "plain"])
+def test_other_methods_train_other_encoders_and_resume(project: Path, method: str) -> None:
+    train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES))
+    out = project / "data" / "train_encoder"
+    model = out / "model" / "encoder.safetensors"
+    in_domain = model.read_bytes()
+    params = train_encoder.Params.model_validate(ENCODER_VALUES | {"method": method})
+    train_encoder.run(params)
+    whole = model.read_bytes()
+    assert whole != in_domain
+    assert load_encoder(out / "model", "cpu").deltas == (method == "e4e")
+
+    for file in (out / "checkpoints").glob("checkpoint-000000010.*"):
+        file.unlink()
+    model.unlink()
+    train_encoder.run(params)
+    assert model.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("method", "terms"),
+    [
+        ("in_domain", "pixel perceptual adversarial latent"),
+        ("force_in_domain", "pixel perceptual adversarial latent latent_adversarial"),
+        ("e4e", "pixel perceptual similarity delta latent_adversarial"),
+        ("plain", "pixel"),
+    ],
+)
+def test_a_method_is_a_set_of_terms(method: str, terms: str) -> None:
+    params = train_encoder.Params.model_validate(ENCODER_VALUES | {"method": method})
+    settings = train_encoder.encoder_settings(params, "cpu")
+    for name in train_encoder.WEIGHTS:
+        expected = ENCODER_VALUES[name] if name.removesuffix("_weight") in terms.split() else 0
+        assert getattr(settings, name) == expected, name
+    assert settings.latent_discriminator.pool_size == (20 if method == "e4e" else 0)
+
+
+def test_every_weight_of_the_settings_belongs_to_a_method() -> None:
+    names = {name for name in EncoderSettings.__dataclass_fields__ if name.endswith("_weight")}
+    assert set(train_encoder.WEIGHTS) == names
+
+
+def test_a_run_too_short_for_its_deltas_is_refused(project: Path) -> None:
+    values = ENCODER_VALUES | {"method": "e4e", "release_interval": 0.2}
+    with pytest.raises(ParamsError, match=r"4 \* release_interval must be less than 1, got 1\.1"):
+        train_encoder.run(train_encoder.Params.model_validate(values))
+
+
+LATENT_DISCRIMINATOR = {"learning_rate": 0.001, "r1_gamma": 1, "r1_interval": 2, "pool_size": 5}
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"kimg": 0}, {"learning_rate": 1.0}, {"pixel_weight": -1}, {"precision": "half"}, {"foo": 1}],
+    [
+        {"kimg": 0},
+        {"learning_rate": 1.0},
+        {"discriminator_learning_rate": -0.1},
+        {"pixel_weight": -1},
+        {"similarity_weight": -1},
+        {"delta_weight": -1},
+        {"latent_adversarial_weight": -1},
+        {"method": "psp"},
+        {"first_release": 1},
+        {"first_release": -0.1},
+        {"release_interval": 1},
+        {"latent_discriminator": LATENT_DISCRIMINATOR | {"learning_rate": 0}},
+        {"latent_discriminator": LATENT_DISCRIMINATOR | {"r1_gamma": -1}},
+        {"latent_discriminator": LATENT_DISCRIMINATOR | {"r1_interval": 0}},
+        {"latent_discriminator": LATENT_DISCRIMINATOR | {"pool_size": -1}},
+        {"precision": "half"},
+        {"foo": 1},
+    ],
 )
 def test_wrong_parameters_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

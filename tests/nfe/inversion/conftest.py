@@ -33,9 +33,11 @@ def make_discriminator() -> Discriminator:
     return Discriminator(resolution=16, channel_base=128, channel_max=16)
 
 
-def make_encoder(seed: int = 2) -> Encoder:
+def make_encoder(seed: int = 2, deltas: bool = False) -> Encoder:
     torch.manual_seed(seed)
-    return Encoder(resolution=16, channel_base=128, channel_max=16, num_ws=6, w_dim=16)
+    return Encoder(
+        resolution=16, channel_base=128, channel_max=16, num_ws=6, w_dim=16, deltas=deltas
+    )
 
 
 def toy_features(images: Tensor) -> list[Tensor]:
@@ -44,6 +46,11 @@ def toy_features(images: Tensor) -> list[Tensor]:
     first = F.conv2d(images, torch.randn(8, 3, 3, 3, generator=random), stride=2).relu()
     second = F.conv2d(first, torch.randn(8, 8, 3, 3, generator=random), stride=2).relu()
     return [first, second]
+
+
+def toy_embedding(images: Tensor) -> Tensor:
+    """Mean of the last layer of the fixed filters."""
+    return toy_features(images)[-1].mean(dim=(2, 3))
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from nfe.gan.networks import Generator
-from nfe.inversion.encoders import Encoder
+from nfe.inversion.encoders import Encoder, add_deltas
+
+from .conftest import make_encoder
 
 
 def test_untrained_encoder_answers_the_mean_code(encoder: Encoder, generator: Generator) -> None:
@@ -47,3 +49,29 @@ def test_every_resolution_gives_codes(resolution: int) -> None:
 def test_other_resolutions_are_refused(resolution: int) -> None:
     with pytest.raises(ValueError, match="resolution must be a power of two"):
         Encoder(resolution, channel_base=64, channel_max=16, num_ws=4, w_dim=8)
+
+
+def test_deltas_that_are_on_are_added_to_the_first_layer() -> None:
+    changes = torch.tensor([10.0, 1.0, 2.0, 3.0])[None, :, None]
+    none, two, every = (add_deltas(changes, count)[0, :, 0].tolist() for count in (0, 2, 3))
+    assert none == [10, 10, 10, 10]
+    assert two == [10, 11, 12, 10]
+    assert every == [10, 11, 12, 13]
+
+
+def test_an_encoder_with_deltas_has_all_of_them_on_unless_told() -> None:
+    plain, encoder = make_encoder(), make_encoder(deltas=True)
+    torch.nn.init.normal_(plain.output.weight)
+    encoder.load_state_dict(plain.state_dict())
+    images = torch.randn(2, 3, 16, 16)
+    answers = plain.eval()(images)
+    expected = answers[:, :1] + answers[:, 1:] - plain.w_avg
+    w_plus = encoder.eval()(images)
+    torch.testing.assert_close(w_plus[:, 1:], expected)
+    encoder.num_released = 0
+    assert torch.equal(encoder(images), answers[:, :1].expand(-1, 6, -1))
+
+
+def test_only_an_encoder_with_deltas_says_so(encoder: Encoder) -> None:
+    assert "deltas" not in encoder.config
+    assert Encoder(**make_encoder(deltas=True).config).deltas

@@ -1,6 +1,14 @@
 import torch
 
-from nfe.inversion.losses import code_distance, perceptual_distance, pixel_distance
+from nfe.inversion.losses import (
+    code_distance,
+    delta_length,
+    embedding_distance,
+    perceptual_distance,
+    pixel_distance,
+)
+
+from .conftest import toy_embedding
 
 
 def test_pixel_distance_of_a_constant_shift_is_its_square() -> None:
@@ -27,3 +35,37 @@ def test_code_distance_counts_in_deviations() -> None:
     others[1] = 3.0
     scale = torch.full((4,), 2.0)
     torch.testing.assert_close(code_distance(w_plus, others, scale), torch.tensor([0.25, 2.25]))
+
+
+def test_delta_length_of_known_codes() -> None:
+    w_plus = torch.zeros(2, 3, 4)
+    w_plus[0] = 7.0  # equal layers
+    w_plus[1, 1, :2] = torch.tensor([3.0, 4.0])
+    w_plus[1, 2, 3] = -2.0
+    scale = torch.full((4,), 2.0)
+    torch.testing.assert_close(delta_length(w_plus, scale), torch.tensor([0.0, 2.5 + 1.0]))
+
+
+def test_delta_length_has_no_gradient_at_equal_layers() -> None:
+    w_plus = torch.ones(2, 3, 4, requires_grad=True)
+    delta_length(w_plus, torch.ones(4)).sum().backward()
+    assert w_plus.grad is not None
+    assert torch.equal(w_plus.grad, torch.zeros(2, 3, 4))
+
+
+def test_embedding_distance_is_0_for_the_same_picture_and_does_not_know_lengths() -> None:
+    images = torch.rand(3, 3, 16, 16) * 2 - 1
+    embeddings = toy_embedding(images)
+    zeros = torch.zeros(3)
+    torch.testing.assert_close(
+        embedding_distance(embeddings, toy_embedding(images)), zeros, atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(
+        embedding_distance(embeddings, 5 * embeddings), zeros, atol=1e-6, rtol=0
+    )
+
+
+def test_embedding_distance_of_orthogonal_and_opposite_vectors() -> None:
+    one = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
+    other = torch.tensor([[0.0, 1.0], [-3.0, 0.0]])
+    torch.testing.assert_close(embedding_distance(one, other), torch.tensor([1.0, 2.0]))
