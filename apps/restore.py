@@ -190,6 +190,6 @@ def _report(planned: "list[tuple[Found, Path]]", problems: list[str], out: Path)
     done = len(planned) - len(failed)
     if not done:
         raise typer.Exit(NOTHING_DONE)
-    typer.echo(f"{done} pictures in {out}")
+    typer.echo(f"{done} {'picture' if done == 1 else 'pictures'} in {out}")
     if failed:
         raise typer.Exit(SOME_FAILED)

@@ -42,7 +42,7 @@ def test_colours_come_in_and_the_luminance_stays(nfe: Nfe, bundle: Path, tmp_pat
     given = save(tmp_path / "in.png", LARGE)
     result = nfe("restore", given, out, "--task", "colourise", "--model", bundle)
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"1 pictures in {out}\n"
+    assert result.stdout == f"1 picture in {out}\n"
     grey = np.asarray(Image.open(given).convert("L"))
     assert (np.asarray(Image.open(out).convert("L")) == grey).all()
     assert np.ptp(read(out).astype(int), axis=2).max() > 5
