@@ -13,19 +13,7 @@ SIDE, STEP, HEADER = 96, 98, 21
 FOUND = Directions(np.eye(8)[:2], np.array([0.5, 0.0]), np.zeros(8))
 
 
-def test_blocks_show_the_faces_moved_by_deviations() -> None:
-    torch.manual_seed(0)
-    generator = Generator(
-        resolution=16,
-        z_dim=8,
-        w_dim=8,
-        num_mapping_layers=2,
-        channel_base=64,
-        channel_max=8,
-        architecture="stylegan2",
-    )
-    for output in generator.synthesis.to_rgb:
-        torch.nn.init.normal_(output.weight)
+def test_blocks_show_the_faces_moved_by_deviations(generator: Generator) -> None:
     table = direction_table(generator, FOUND, range(6), [1, 2], "cpu")
     block = HEADER + 2 * STEP - 2
     assert table.shape[0] == 2 * block

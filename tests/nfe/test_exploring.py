@@ -1,7 +1,6 @@
 """Codes and pictures of seeds, loops and mixtures; the same bytes in any batch."""
 
 import numpy as np
-import pytest
 import torch
 
 from nfe.exploring import (
@@ -13,23 +12,6 @@ from nfe.exploring import (
 )
 from nfe.gan.networks import Generator
 from nfe.sampling import sample_batches
-
-
-@pytest.fixture(scope="module")
-def generator() -> Generator:
-    torch.manual_seed(0)
-    generator = Generator(
-        resolution=16,
-        z_dim=8,
-        w_dim=8,
-        num_mapping_layers=2,
-        channel_base=64,
-        channel_max=8,
-        architecture="stylegan2",
-    )
-    for output in generator.synthesis.to_rgb:
-        torch.nn.init.normal_(output.weight)
-    return generator.requires_grad_(False)
 
 
 def test_codes_are_those_of_the_stage_sample(generator: Generator) -> None:

@@ -8,24 +8,7 @@ from nfe.images import pixels_from_images
 from nfe.sampling import sample_batches, z_from_seeds
 
 
-def _generator() -> Generator:
-    torch.manual_seed(0)
-    generator = Generator(
-        resolution=16,
-        z_dim=8,
-        w_dim=8,
-        num_mapping_layers=2,
-        channel_base=64,
-        channel_max=8,
-        architecture="stylegan2",
-    )
-    for output in generator.synthesis.to_rgb:
-        torch.nn.init.normal_(output.weight)
-    return generator.requires_grad_(False)
-
-
-def test_seed_42_is_the_same_alone_and_among_others() -> None:
-    generator = _generator()
+def test_seed_42_is_the_same_alone_and_among_others(generator: Generator) -> None:
     alone = next(sample_batches(generator, [42], 1, 0.7, "cpu"))
     among = list(sample_batches(generator, range(37, 50), 8, 0.7, "cpu"))
     assert torch.equal(among[0][0][5:6], alone[0])
@@ -41,8 +24,7 @@ def test_codes_follow_from_the_seed_and_differ_between_seeds() -> None:
     assert not torch.equal(z[0], z[1])
 
 
-def test_full_truncation_gives_the_mean_face() -> None:
-    generator = _generator()
+def test_full_truncation_gives_the_mean_face(generator: Generator) -> None:
     generator.w_avg.copy_(torch.randn(8))
     _, w, images = next(sample_batches(generator, [1, 2], 2, 0.0, "cpu"))
     assert torch.equal(w, generator.w_avg.expand(2, -1))

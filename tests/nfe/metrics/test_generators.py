@@ -10,23 +10,6 @@ from nfe.metrics.generators import evaluate_generator
 from nfe.sampling import z_from_seeds
 
 
-@pytest.fixture
-def generator() -> Generator:
-    torch.manual_seed(0)
-    generator = Generator(
-        resolution=16,
-        z_dim=8,
-        w_dim=8,
-        num_mapping_layers=2,
-        channel_base=64,
-        channel_max=8,
-        architecture="stylegan2",
-    )
-    for output in generator.synthesis.to_rgb:
-        torch.nn.init.normal_(output.weight)
-    return generator
-
-
 def _means(images: torch.Tensor) -> torch.Tensor:
     return images.mean(dim=(2, 3))
 
