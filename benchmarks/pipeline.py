@@ -65,10 +65,18 @@ def two_passes(trainer: GanTrainer, reals: torch.Tensor) -> None:
     z = torch.randn(len(reals), generator.z_dim)
     with torch.no_grad():
         fakes = generator(z)
-    discriminator_loss(discriminator(reals), discriminator(fakes)).backward()
+    loss = discriminator_loss(discriminator(reals), discriminator(fakes))
+    if trainer.features is not None:
+        felt = trainer.features.logits
+        loss = loss + discriminator_loss(felt(reals), felt(fakes))
+    loss.backward()
     trainer.discriminator_optimiser.step()
     trainer.discriminator_optimiser.zero_grad()
-    generator_loss(discriminator(generator(z))).backward()
+    fakes = generator(z)
+    loss = generator_loss(discriminator(fakes))
+    if trainer.features is not None:
+        loss = loss + trainer.features.weight * generator_loss(trainer.features.logits(fakes))
+    loss.backward()
     trainer.generator_optimiser.step()
     trainer.generator_optimiser.zero_grad()
     trainer.discriminator_optimiser.zero_grad()
