@@ -3,7 +3,8 @@
 `python -m benchmarks.gan_quality --data FACES --features TAGGER [--minutes N] [--only METHOD]`.
 Ours is the model and schedule of profiles/anime64.yaml, stretched so that growth and learning-rate
 decay end with the minutes. Each method's samples and figures go to the output folder when it is
-done, so that methods can run one at a time; the table at the end has all that are there.
+done, so that methods can run one at a time; the table at the end has all that are there. The
+features are the judge's: the tagger's teach our generator and would flatter it.
 """
 
 import argparse
@@ -152,7 +153,7 @@ def main() -> int:
     """Run what is asked for and print what is known."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data/curate/dataset.zip"))
-    parser.add_argument("--features", type=Path, default=Path("data/train_tagger/tagger"))
+    parser.add_argument("--features", type=Path, default=Path("data/train_tagger/judge"))
     parser.add_argument("--minutes", type=float, default=30.0, help="of training, per method")
     parser.add_argument("--num-samples", type=int, default=5000)
     parser.add_argument("--only", choices=METHODS, help="train this one alone")

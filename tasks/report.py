@@ -98,7 +98,8 @@ SECTIONS = (
     Section(
         "evaluate_gan",
         "Distance from the data",
-        "Figures with the ending _tagger are over the features of our tagger; they compare "
+        "Figures with the ending _tagger are over the features of our tagger, which teach the "
+        "generator; those with _judge over the judge's, which it never sees. They compare "
         "runs of this project, and are not FID. The table holds the share of each value in the "
         "data and in the samples, as the tagger sees both.",
         (("neighbours.png", "A sample and its seven nearest faces of the data"),),

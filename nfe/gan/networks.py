@@ -225,9 +225,18 @@ class Discriminator(nn.Module):
         self.dense = EqualLinear(widths[-1] * 16, widths[-1])
         self.output = EqualLinear(widths[-1], 1, gain=1.0)
 
+    def parameters_at(self, side: int) -> list[nn.Parameter]:
+        """Return the parameters that see images of `side`; those of larger sides do not."""
+        entry = self._entry(side)
+        parts = [*self.from_rgb[entry:], *self.blocks[entry:], self.conv, self.dense, self.output]
+        return [parameter for part in parts for parameter in part.parameters()]
+
+    def _entry(self, side: int) -> int:
+        return int(math.log2(self.resolution // side))
+
     def forward(self, images: Tensor) -> Tensor:
         """Map images [N, 3, side, side] to logits [N]; above 0 looks real."""
-        entry = int(math.log2(self.resolution // images.shape[-1]))
+        entry = self._entry(images.shape[-1])
         images = images.contiguous(memory_format=torch.channels_last)
         x = leaky_relu(self.from_rgb[entry](images))
         for block, from_rgb in list(zip(self.blocks, self.from_rgb[1:], strict=True))[entry:]:

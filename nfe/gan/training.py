@@ -3,7 +3,7 @@
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ class GanTrainer:
                 loss_g = loss_g + self.features.weight * generator_loss(fakes_felt)
                 loss_d = loss_d + discriminator_loss(reals_felt, fakes_felt)
         (image_gradient,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
-        judges = [*self._discriminator_parameters(side), *self._head_parameters()]
+        judges = [*self.discriminator.parameters_at(side), *self._head_parameters()]
         torch.autograd.backward(loss_d, inputs=judges)
         if penalise:
             self._penalise(reals)
@@ -262,16 +262,6 @@ class GanTrainer:
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
-
-    def _discriminator_parameters(self, side: int) -> Iterator[Tensor]:
-        """Parameters that see images of `side`; the entries of other sides do not."""
-        entry = int(math.log2(self.discriminator.resolution // side))
-        for name, parameter in self.discriminator.named_parameters():
-            part, _, rest = name.partition(".")
-            index = rest.split(".")[0]
-            if part in ("from_rgb", "blocks") and int(index) < entry:
-                continue
-            yield parameter
 
     def _head_parameters(self) -> list[Tensor]:
         return [] if self.features is None else list(self.features.heads.parameters())

@@ -66,6 +66,19 @@ def test_a_new_side_does_not_change_the_discriminator_at_first(make_networks: Ne
     assert not torch.allclose(discriminator(images), discriminator(small))
 
 
+def test_the_parameters_of_a_side_are_those_with_a_gradient_from_it(
+    make_networks: Networks,
+) -> None:
+    _, discriminator = make_networks()
+    for block in discriminator.blocks:
+        torch.nn.init.normal_(block.weight)
+    for side in (8, 16):
+        discriminator.zero_grad(set_to_none=True)
+        discriminator(torch.randn(4, 3, side, side)).sum().backward()
+        seen = {id(p) for p in discriminator.parameters() if p.grad is not None}
+        assert {id(p) for p in discriminator.parameters_at(side)} == seen
+
+
 @pytest.mark.parametrize("resolution", [4, 24, 0])
 def test_resolution_must_be_a_power_of_two(resolution: int) -> None:
     with pytest.raises(ValueError, match="power of two"):
