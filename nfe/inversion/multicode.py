@@ -73,7 +73,7 @@ def start_multicodes(
         raise ValueError(f"layer must be 2 to {generator.num_ws - 1}, got {layer}")
     z = torch.randn(num_codes, generator.z_dim, generator=random)
     with torch.no_grad():
-        away = generator.mapping(z.to(w_plus.device)) - generator.w_avg  # [M, w_dim]
+        away = generator.mapping(z.to(w_plus)) - generator.w_avg  # [M, w_dim]
     away[0] = 0
     first = w_plus[:, None, :layer] + spread * away[:, None]  # [N, M, layer, w_dim]
     width = len(synthesis.layers[layer - 1].get_parameter("bias"))

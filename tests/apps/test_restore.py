@@ -119,7 +119,7 @@ def test_the_search_can_start_from_the_mean_face(nfe: Nfe, bundle: Path, tmp_pat
 
 
 def test_pictures_are_restored_alike_in_any_batch(bundle: Path) -> None:
-    settings = RestorationSettings(3, 3, 0.5, 10, 0.02, 1.0, 0.1, 0.01, 0)
+    settings = RestorationSettings(3, 3, 0.5, 3, 0.02, 1.0, 0.1, 0.01, 0)
     restorer = Restorer("colourise", 1, None, load_bundle(bundle, "cpu", False), settings, "mean")
     together = restorer.restore(list(FACES), lambda *_: None)
     for face, result in zip(FACES, together, strict=True):

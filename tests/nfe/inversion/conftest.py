@@ -43,8 +43,9 @@ def make_encoder(seed: int = 2, deltas: bool = False) -> Encoder:
 def toy_features(images: Tensor) -> list[Tensor]:
     """Two layers of fixed filters."""
     random = torch.Generator().manual_seed(3)
-    first = F.conv2d(images, torch.randn(8, 3, 3, 3, generator=random), stride=2).relu()
-    second = F.conv2d(first, torch.randn(8, 8, 3, 3, generator=random), stride=2).relu()
+    filters = [torch.randn(8, channels, 3, 3, generator=random).to(images) for channels in (3, 8)]
+    first = F.conv2d(images, filters[0], stride=2).relu()
+    second = F.conv2d(first, filters[1], stride=2).relu()
     return [first, second]
 
 
