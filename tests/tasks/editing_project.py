@@ -66,6 +66,7 @@ def make_bundle(root: Path, folder: Path) -> Path:
         generator_dir=root / "data/train_gan/model",
         encoder_dir=root / "data/train_encoder/model",
         tagger_dir=root / "data/train_tagger/tagger",
+        judge_dir=root / "data/train_tagger/judge",
         boundaries_dir=root / "data/fit_boundaries/boundaries",
         detector_path=root / "models/detector/detector.onnx",
         description={
