@@ -22,6 +22,7 @@ SHEET_FACES, SHEET_COLUMNS = 48, 4
 LOOP_FACES, LOOP_COLUMNS = 16, 4
 LOOP_FRAMES, FRAMES_PER_SECOND = 48, 24
 NAME_LENGTH = 28
+CARD_GAP = 8
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,13 @@ def before_after_sheet(pairs: Sequence[Pair]) -> np.ndarray:
     """
     side = shown_side(len(pairs[0].before))
     pictures = np.stack([[pair.before, pair.after] for pair in pairs])
-    cards = [make_grid(np.stack([resize_pixels(p, side) for p in two]), 2) for two in pictures]
+    grids = [make_grid(np.stack([resize_pixels(p, side) for p in two]), 2) for two in pictures]
+    cards = [
+        np.pad(g, ((CARD_GAP, 0), (CARD_GAP, CARD_GAP), (0, 0)), "constant", constant_values=255)
+        for g in grids
+    ]
     names = [_shorten(pair.name) for pair in pairs]
-    return contact_sheet(np.stack(cards), names, SHEET_COLUMNS, side)
+    return contact_sheet(np.stack(cards), names, SHEET_COLUMNS, side + CARD_GAP)
 
 
 def animate_edits(

@@ -178,7 +178,10 @@ class FolderEditor:
         """Write a row of steps per face; return the file's name."""
         names = [f"face {i + 1}" for i in range(len(strips))] if len(strips) > 1 else [""]
         table = picture_table(
-            strips, names, [f"{o:+g}" for o in STRIP_OFFSETS], shown_side(strips.shape[2])
+            strips,
+            names,
+            [f"{o:+g}" if o else "0" for o in STRIP_OFFSETS],
+            shown_side(strips.shape[2]),
         )
         name = found.output + STRIP_SUFFIX
         write_bytes(self.opener.out_dir / name, encode_png(table))
@@ -224,7 +227,8 @@ def edit_files(
     for batch in _batches(all_opened, editor.batch_size, strict):
         for row in editor.edit(batch):
             done += 1
-            on_progress(done, len(planned), Path(row["input"]).name)
+            name = "".join(c if c.isprintable() else "?" for c in Path(row["input"]).name)
+            on_progress(done, len(planned), name)
             yield row
             if strict and row["status"] == "failed":
                 return
