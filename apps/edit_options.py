@@ -65,7 +65,7 @@ Strength = Annotated[
     str, typer.Option(metavar="auto|NUMBER", help="How far: just enough, or a distance.")
 ]
 Steps = Annotated[
-    int | None, typer.Option(min=0, help="Refinement steps; 0 is fastest [the model's].")
+    int | None, typer.Option(min=0, help="Refinement steps; 0 is fastest (default: the model's).")
 ]
 Faces = Annotated[
     Literal["auto", "detect", "whole"],
@@ -79,7 +79,7 @@ PasteBack = Annotated[
     typer.Option(
         "--paste-back/--no-paste-back",
         help="Blend faces into their picture, or write the face alone, of several the largest "
-        "[blend, but replace pictures that are faces].",
+        "(default: blend, but replace pictures that are faces).",
     ),
 ]
 Frames = Annotated[
@@ -116,7 +116,7 @@ Timeout = Annotated[
     float, typer.Option(min=0.001, metavar="SECONDS", help="Longest time to open a file.")
 ]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, cuda:1 ... [cuda if there is one, else cpu].")
+    str | None, typer.Option(help="cpu, cuda, cuda:1 ... (default: cuda if there is one).")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")]

@@ -40,12 +40,16 @@ def edited_frame(
         return replace(picture, pixels=resize_pixels(edited[0], height))
     pixels = picture.pixels
     for face, transform in zip(edited, frame.transforms, strict=True):
-        pixels = paste_in_bands(pixels, face, transform, feather)
+        pixels = paste_in_bands(pixels, face, transform, feather, BAND_PIXELS)
     return replace(picture, pixels=pixels)
 
 
 def paste_in_bands(
-    pixels: np.ndarray, face: np.ndarray, transform: Transform, feather: float
+    pixels: np.ndarray,
+    face: np.ndarray,
+    transform: Transform,
+    feather: float,
+    band_pixels: int,
 ) -> np.ndarray:
     """Blend a face into its picture, few rows at a time where it is large.
 
@@ -54,14 +58,15 @@ def paste_in_bands(
         face: uint8, [R, R, 3].
         transform: Where it lies.
         feather: As `paste_back` takes it.
+        band_pixels: Of the square blended at once.
 
     Returns:
         uint8, [H, W, 3]. Outside the square not one value differs.
     """
     height, width = pixels.shape[:2]
     reach = min(2 * transform.side, width)  # of a square turned as far as can be
-    step = max(1, int(BAND_PIXELS // max(reach, 1)))
-    if step >= height or transform.side**2 <= BAND_PIXELS:
+    step = max(1, int(band_pixels // max(reach, 1)))
+    if step >= height or transform.side**2 <= band_pixels:
         return paste_back(pixels, face, transform, feather)
     (x, y), result = transform.center, np.empty_like(pixels)
     for top in range(0, height, step):

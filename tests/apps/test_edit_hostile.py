@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,17 +15,25 @@ from .hostile_corpus import LONG_NAME, NUM_FILES, add_bad, make_good, visible_fi
 
 MAX_MEGABYTES = 1500
 COMMAND = """
-import atexit, resource, sys, typer
+import json, resource, sys, typer
 from apps.edit import edit
-atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
-typer.run(edit)
+runs, options, codes = json.loads(sys.argv[1]), json.loads(sys.argv[2]), []
+for folder, out in runs:
+    sys.argv[1:] = [folder, "--out", out, *options]
+    try:
+        typer.run(edit)
+    except SystemExit as end:
+        codes.append(end.code)
+print(json.dumps([codes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]))
 """
 
 
-def start(bundle: Path, folder: Path, out: Path) -> subprocess.Popen:
+def start(bundle: Path, *runs: tuple[Path, Path]) -> subprocess.Popen:
+    """Edit folders one after the other in one process of one thread."""
     options = ["--set", "hair=blue", "--steps", "0", "--batch-size", "8", "--quiet"]
+    told = [[str(path) for path in run] for run in runs], [*options, "--model", str(bundle)]
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, folder, "--out", out, "--model", bundle, *options],
+        [sys.executable, "-c", COMMAND, *map(json.dumps, told)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -45,41 +54,35 @@ def results(out: Path) -> dict[str, bytes]:
     return {os.fspath(file.relative_to(out)): file.read_bytes() for file in files}
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    folder = tmp_path_factory.mktemp("hostile") / "in"
-    return folder, make_good(folder)
+@dataclass(frozen=True)
+class Runs:
+    """A folder with bad files among the good ones, and what two uninterrupted runs made."""
+
+    folder: Path
+    good: list[str]
+    good_out: Path
+    out: Path
+    megabytes: int
 
 
 @pytest.fixture(scope="module")
-def good_results(corpus, bundle, tmp_path_factory) -> dict[str, bytes]:
-    folder, good = corpus
-    out = tmp_path_factory.mktemp("good") / "out"
-    run = start(bundle, folder, out)
-    assert run.communicate()[1] == b""
-    assert run.returncode == 0
-    assert {row["status"] for row in rows(out, folder).values()} == {"edited"}
-    assert sorted(rows(out, folder)) == good
-    return results(out)
-
-
-@pytest.fixture(scope="module")
-def whole_run(corpus, good_results, bundle, tmp_path_factory):
-    folder, _ = corpus
-    add_bad(folder)
-    assert len(visible_files(folder)) == NUM_FILES
-    out = tmp_path_factory.mktemp("whole") / "out"
-    run = start(bundle, folder, out)
-    stdout, stderr = run.communicate()
-    assert run.returncode == 3
+def runs(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    root = tmp_path_factory.mktemp("hostile")
+    good = make_good(root / "good")
+    make_good(root / "in")
+    add_bad(root / "in")
+    assert len(visible_files(root / "in")) == NUM_FILES
+    pairs = (root / "good", root / "good-out"), (root / "in", root / "out")
+    stdout, stderr = start(bundle, *pairs).communicate()
+    codes, megabytes = json.loads(stdout)
+    assert codes == [0, 3]
     assert b"Traceback" not in stderr
-    return out, int(stdout)
+    return Runs(root / "in", good, root / "good-out", root / "out", megabytes)
 
 
-def test_every_file_has_a_row_and_only_the_bad_ones_fail(corpus, whole_run) -> None:
-    folder, good = corpus
-    table = rows(whole_run[0], folder)
-    assert sorted(table) == visible_files(folder)
+def test_every_file_has_a_row_and_only_the_bad_ones_fail(runs: Runs) -> None:
+    table, good = rows(runs.out, runs.folder), runs.good
+    assert sorted(table) == visible_files(runs.folder)
     assert sorted(name for name, row in table.items() if row["status"] == "edited") == good
     bad = {name: row for name, row in table.items() if name not in good}
     assert all(row["reason"] and not row["output"] for row in bad.values())
@@ -87,12 +90,12 @@ def test_every_file_has_a_row_and_only_the_bad_ones_fail(corpus, whole_run) -> N
     assert skipped == ["bad data.json", "bad notes.txt", "bad read me.md"]
 
 
-def test_names_are_those_of_the_contract(corpus, whole_run) -> None:
-    table = rows(whole_run[0], corpus[0])
+def test_names_are_those_of_the_contract(runs: Runs) -> None:
+    table = rows(runs.out, runs.folder)
     expected = {
-        "same.png": "same.png.png",
+        "same.png": "same.png-2.png",
         "same.gif": "same.gif.png",
-        "SAME.png": "SAME.png-2.png",
+        "SAME.png": "SAME.png.png",
         "same.jpg": "same.jpg",
         "wrong.txt.jpg": "wrong.txt.png",
         "no-suffix": "no-suffix.png",
@@ -108,26 +111,26 @@ def test_names_are_those_of_the_contract(corpus, whole_run) -> None:
     assert long.startswith("长长长") and long.endswith(".png") and len(long.encode()) < 245
 
 
-def test_memory_stays_small(whole_run) -> None:
-    assert whole_run[1] < MAX_MEGABYTES
+def test_memory_stays_small(runs: Runs) -> None:
+    assert runs.megabytes < MAX_MEGABYTES
 
 
-def test_good_files_come_out_as_without_the_bad_ones(good_results, whole_run) -> None:
-    assert results(whole_run[0]) == good_results
+def test_good_files_come_out_as_without_the_bad_ones(runs: Runs) -> None:
+    assert len(results(runs.good_out)) == len(runs.good)
+    assert results(runs.out) == results(runs.good_out)
 
 
-def test_a_run_killed_three_times_ends_the_same(corpus, whole_run, bundle, tmp_path) -> None:
-    folder, out = corpus[0], tmp_path / "out"
+def test_a_run_killed_three_times_ends_the_same(runs: Runs, bundle: Path, tmp_path: Path) -> None:
+    folder, out = runs.folder, tmp_path / "out"
     for num_results in (20, 60, 100):
-        run = start(bundle, folder, out)
+        run = start(bundle, (folder, out))
         deadline = time.monotonic() + 120
         while len(list(out.rglob("*.*"))) < num_results and time.monotonic() < deadline:
             assert run.poll() is None
             time.sleep(0.002)
         os.kill(run.pid, signal.SIGKILL)
         run.communicate()
-    run = start(bundle, folder, out)
-    run.communicate()
-    assert run.returncode == 3
-    assert results(out) == results(whole_run[0])
-    assert rows(out, folder) == rows(whole_run[0], folder)
+    run = start(bundle, (folder, out))
+    assert json.loads(run.communicate()[0])[0] == [3]
+    assert results(out) == results(runs.out)
+    assert rows(out, folder) == rows(runs.out, folder)
