@@ -124,7 +124,7 @@ def _plan(options: o.EditOptions) -> "list[Found]":
     from nfe.file_discovery import find_files, plan_outputs
     from nfe.folder_editing.folder import STRIP_SUFFIX
 
-    lines = sys.stdin if "-" in options.inputs else []
+    lines = map(os.fsdecode, sys.stdin.buffer) if "-" in options.inputs else []
     found = find_files(options.inputs, options.out, lines)[: options.limit]
     taken = Records(options.out).outputs_except([item.path for item in found])
     for path in (options.sheet, options.animate):

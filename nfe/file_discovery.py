@@ -188,6 +188,9 @@ def _globbed(pattern: str, matches: list[Path], out_dir: Path) -> list[Found]:
 
 def _listed(lines: Iterable[str], base: Path) -> list[Found]:
     """Name listed files from the folder that all of them share."""
+    lines = list(lines)
+    if any("\0" in line for line in lines):
+        raise SourceError("a list must be of one path a line, got a null character; check it")
     paths = [base / line.rstrip("\r\n") for line in lines if line.strip()]
     if not paths:
         return []

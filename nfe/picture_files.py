@@ -198,7 +198,7 @@ def _opened(file: Path | io.BytesIO, name: str) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore")
         try:
             if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):
-                raise OSError("no file but a pipe, socket or device")
+                raise OSError("no file but a folder, pipe, socket or device")
             with Image.open(file, formats=FORMATS) as picture:
                 yield picture
         except PictureError:

@@ -405,3 +405,15 @@ def test_a_relative_path_from_another_folder_is_the_same_file(
     monkeypatch.chdir(tmp_path)
     again = run(model, "in", "--out", "out")
     assert json.loads(again.stdout)["counts"] == {"unchanged": 3}
+
+
+def test_a_list_on_standard_input_may_hold_any_name(model, pictures, tmp_path):
+    name = b"sub/\xff.png"
+    shutil.copy(pictures / "scene.png", pictures / os.fsdecode(name))
+    arguments = ["-", "--out", str(tmp_path / "out"), "--model", str(model), "--set", "hair=blue"]
+    lines = os.fsencode(pictures) + b"/" + name + b"\n"
+    result = CliRunner().invoke(app, arguments, input=lines)
+    assert result.exit_code == 0, result.output
+    assert [os.fsencode(p.name) for p in (tmp_path / "out").glob("*.png")] == [b"\xff.png"]
+    (line,) = (tmp_path / "out/edit.jsonl").read_text().splitlines()
+    assert os.fsencode(json.loads(line)["input"]).endswith(name)

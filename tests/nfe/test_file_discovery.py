@@ -172,3 +172,8 @@ def test_no_result_gets_the_name_of_a_companion(tmp_path):
     found = find_files([str(tmp_path)], tmp_path / "out", [])
     planned = plan_outputs(found, "keep", MAX_PIXELS, [], companions=[".strip.png"])
     assert [item.output for item in planned] == ["a.png", "a.png.strip.png.png"]
+
+
+def test_a_list_with_null_characters_is_refused():
+    with pytest.raises(SourceError, match="one path a line, got a null character"):
+        find("-", lines=["a\0b"])

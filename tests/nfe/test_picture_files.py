@@ -224,5 +224,5 @@ def test_a_camera_s_second_picture_is_no_frame(tmp_path):
 
 def test_a_pipe_is_no_picture_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.png")
-    with pytest.raises(PictureError, match="got: no file but a pipe"):
+    with pytest.raises(PictureError, match="got: no file but a folder, pipe"):
         sniff_picture(tmp_path / "a.png", MAX_PIXELS)
