@@ -1,23 +1,37 @@
-"""The command `nfe info`: what is in a model folder."""
+"""The command `nfe info`: what is in a model folder, or how an edited picture was made."""
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.exits import errors_to_exit_codes
+from apps.exits import errors_to_exit_codes, fail
 from apps.options import DEFAULT_MODEL, check_model
+
+if TYPE_CHECKING:
+    from nfe.provenance import Provenance
 
 __all__ = ["info"]
 
+NOTHING_FOUND = 1
+
 
 def info(
-    model: Annotated[Path, typer.Argument(metavar="DIR", help="Model folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        Path, typer.Argument(metavar="DIR|FILE", help="Model folder, or a picture.")
+    ] = DEFAULT_MODEL,
     json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    """Say what a model folder offers and how good it is: `nfe info data/bundle/model`."""
+    """Say what a model folder offers and how good it is: `nfe info data/bundle/model`.
+
+    Of a picture that `nfe edit` wrote: how, and the command that makes it again.
+    """
+    if model.is_file():
+        _tell_picture(model, json_)
+        return
     with errors_to_exit_codes():
         check_model(model, "DIR")
         from nfe.model_folders import describe_model
@@ -28,6 +42,45 @@ def info(
         return
     for name, line in _lines(content):
         typer.echo(f"{name:<18}{line}".rstrip())
+
+
+def _tell_picture(path: Path, as_json: bool) -> None:
+    """Print where a picture comes from."""
+    with errors_to_exit_codes():
+        from nfe.provenance import command_of, read_provenance
+
+        provenance = read_provenance(path)
+    if provenance is None:
+        fail(NOTHING_FOUND, f"{path.name} must be a result of `nfe edit`, it does not say it is")
+    command = command_of(provenance)
+    if as_json:
+        typer.echo(json.dumps({**asdict(provenance), "command": command}, indent=2))
+        return
+    for name, line in _picture_lines(provenance):
+        typer.echo(f"{name:<18}{line}".rstrip())
+    typer.echo(f"\n{command}")
+
+
+def _picture_lines(provenance: "Provenance") -> Iterator[tuple[str, str]]:
+    from nfe.provenance import shell_quote  # also keeps a terminal safe from what a file holds
+
+    yield "version", shell_quote(provenance.version)
+    yield "model", f"{shell_quote(provenance.model)} (sha256 {provenance.model_sha256[:12]})"
+    yield "input", f"{shell_quote(provenance.input)} (sha256 {provenance.input_sha256[:12]})"
+    for attribute, value in provenance.changes.items():
+        yield "set", shell_quote(f"{attribute}={value}")
+    if provenance.keep:
+        yield "keep", " ".join(map(shell_quote, provenance.keep))
+    yield "strength", str(provenance.strength)
+    for option, given in provenance.parameters.items():
+        yield option, shell_quote(str(given))
+    for number, face in enumerate(provenance.faces, start=1):
+        moved = ", ".join(
+            f"{shell_quote(name)} from {before:.2f} to {face.after[name]:.2f}"
+            for name, before in face.before.items()
+            if name in face.after
+        )
+        yield f"face {number}", moved
 
 
 def _lines(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ __all__ = [
     "Model",
     "Overwrite",
     "Truncation",
+    "check_device",
     "check_model",
     "check_new",
     "check_range",
@@ -36,6 +37,25 @@ Truncation = Annotated[
     float, typer.Option(help="1: all faces there are; towards 0 they become alike and cleaner.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device that this machine has not.
+
+    Raises:
+        ParamsError: If torch does not know it or cannot use it.
+    """
+    if device is None:
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except Exception as error:  # of several kinds
+        reason = str(error).splitlines()[0]
+        raise ParamsError(
+            f"--device must be one of this machine, such as cpu, got {device!r}: {reason}"
+        ) from error
 
 
 def check_model(model: Path, option: str = "--model") -> None:

@@ -2,7 +2,7 @@
 
 model.json              what it is: architecture, attributes, settings, provenance, metrics
 manifest.json           sha256 of every file
-generator/ encoder/ tagger/ boundaries/ detector/     one model folder each
+generator/ encoder/ tagger/ judge/ boundaries/ detector/     one model folder each
 """
 
 import shutil
@@ -46,7 +46,8 @@ class Bundle:
     Attributes:
         generator, encoder, features: Frozen networks on one device; `features` is the tagger's
             network, whose feature maps the refinement compares.
-        tagger: Says what an edited face shows.
+        tagger: Says what an edited face shows; edits go by it.
+        judge: Says the same without having had a part in the edit; None where there is none.
         detector: Face detector; None where every picture must be a face already.
         boundaries: One per attribute value that can be edited.
         description: Content of model.json.
@@ -59,6 +60,7 @@ class Bundle:
     encoder: Encoder
     features: TaggerNetwork
     tagger: Tagger
+    judge: Tagger | None
     detector: Detector | None
     boundaries: Sequence[Boundary]
     description: Mapping[str, Any]
@@ -73,6 +75,7 @@ def write_bundle(
     generator_dir: Path,
     encoder_dir: Path,
     tagger_dir: Path,
+    judge_dir: Path,
     boundaries_dir: Path,
     detector_path: Path | None,
     description: Mapping[str, Any],
@@ -81,7 +84,8 @@ def write_bundle(
 
     Args:
         folder: The folder to write.
-        generator_dir, encoder_dir, tagger_dir, boundaries_dir: Model folders of the stages.
+        generator_dir, encoder_dir, tagger_dir, judge_dir, boundaries_dir: Model folders of the
+            stages.
         detector_path: ONNX file of the face detector; None for none.
         description: What model.json shall say beside format, architecture and attributes:
             name, attribute_tags (the attribute table), alignment, refinement, editing,
@@ -95,6 +99,7 @@ def write_bundle(
         "generator": generator_dir,
         "encoder": encoder_dir,
         "tagger": tagger_dir,
+        "judge": judge_dir,
         "boundaries": boundaries_dir,
     }
     for source in parts.values():
@@ -162,6 +167,7 @@ def load_bundle(folder: Path, device: str, bf16: bool) -> Bundle:
         encoder=load_encoder(folder / "encoder", device),
         features=load_tagger_network(folder / "tagger", device),
         tagger=Tagger.load(folder / "tagger"),
+        judge=Tagger.load(folder / "judge") if (folder / "judge").is_dir() else None,
         detector=Detector.load(folder / DETECTOR) if has_detector else None,
         boundaries=load_boundaries(folder / "boundaries"),
         description=description,

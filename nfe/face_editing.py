@@ -13,7 +13,7 @@ from nfe.editing import Strength, edit_codes, edit_strip, extend_edits
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.inversion.optimise import refine
 from nfe.shown import are_shown, shown_labels
-from nfe.tagging.attributes import Labels
+from nfe.tagging.tagger import Tagger
 
 __all__ = [
     "STRIP_OFFSETS",
@@ -33,17 +33,21 @@ class EditedFaces:
 
     Attributes:
         pixels: uint8, [N, R, R, 3].
+        w_plus: Their codes, [N, num_ws, w_dim].
         reconstruction_mse: Mean squared error of the inversion, images in [-1, 1], [N].
         distances_before, distances_after: `attribute=value` -> distance of each code from that
             target's boundary, [N].
         shown: Attribute -> value that the model's tagger sees in each edited face, [N].
+        judged: The same of the model's judge, which no edit goes by; empty for a model without.
     """
 
     pixels: np.ndarray
+    w_plus: np.ndarray
     reconstruction_mse: np.ndarray
     distances_before: Mapping[str, np.ndarray]
     distances_after: Mapping[str, np.ndarray]
     shown: Mapping[str, Sequence[str]]
+    judged: Mapping[str, Sequence[str]]
 
     def figures(self, index: int) -> dict[str, Any]:
         """What is known about one face, rounded, for a record."""
@@ -52,6 +56,7 @@ class EditedFaces:
             "distance_before": _rounded(self.distances_before, index),
             "distance_after": _rounded(self.distances_after, index),
             "shown": {attribute: values[index] for attribute, values in self.shown.items()},
+            "judged": {attribute: values[index] for attribute, values in self.judged.items()},
         }
 
 
@@ -120,7 +125,8 @@ def edit_faces(
 
         def shows(codes: np.ndarray) -> np.ndarray:
             pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
-            return are_shown(_labels(pixels, bundle), changes, editing["min_confidence"])
+            labels = shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
+            return are_shown(labels, changes, editing["min_confidence"])
 
         edited = extend_edits(w_plus, edited, editing["scales"], shows)
     pixels = pixels_from_images(synthesise(edited, bundle, batch_size))
@@ -132,10 +138,12 @@ def edit_faces(
     errors = synthesise(w_plus, bundle, batch_size) - images_from_pixels(faces)
     return EditedFaces(
         pixels,
+        edited,
         errors.square().mean(dim=(1, 2, 3)).numpy(),
         before,
         after,
-        {name: label.names() for name, label in _labels(pixels, bundle).items()},
+        _names(pixels, bundle.tagger, bundle),
+        {} if bundle.judge is None else _names(pixels, bundle.judge, bundle),
     )
 
 
@@ -170,8 +178,10 @@ def synthesise(w_plus: np.ndarray, bundle: Bundle, batch_size: int) -> torch.Ten
     return torch.cat(parts).cpu()
 
 
-def _labels(pixels: np.ndarray, bundle: Bundle) -> dict[str, Labels]:
-    return shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
+def _names(pixels: np.ndarray, tagger: Tagger, bundle: Bundle) -> dict[str, Sequence[str]]:
+    """Attribute -> value that a tagger sees in each face."""
+    labels = shown_labels(pixels, tagger, bundle.description["attribute_tags"])
+    return {attribute: label.names() for attribute, label in labels.items()}
 
 
 def _rounded(distances: Mapping[str, np.ndarray], index: int) -> dict[str, float]:

@@ -57,16 +57,18 @@ def contact_sheet(pixels: np.ndarray, names: Sequence[str], columns: int, side: 
         pixels: uint8, [N, H, W, 3].
         names: N names of one line.
         columns: Pictures per row.
-        side: Side to show each picture at, in pixels.
+        side: Height to show each picture at, in pixels.
 
     Returns:
         The sheet, uint8, [height, width, 3].
     """
     cards = []
+    width = round(side * pixels.shape[2] / pixels.shape[1])
     for picture, name in zip(pixels, names, strict=True):
-        card = Image.new("RGB", (side, side + LINE_HEIGHT + 4), "white")
-        card.paste(Image.fromarray(resize_pixels(picture, side)))
-        _write(card, (side / 2, side + 1), name, "ma")
+        card = Image.new("RGB", (width, side + LINE_HEIGHT + 4), "white")
+        shown = Image.fromarray(picture).resize((width, side), Image.Resampling.LANCZOS)
+        card.paste(shown)
+        _write(card, (width / 2, side + 1), name, "ma")
         cards.append(np.array(card))
     return make_grid(np.stack(cards), columns=min(columns, len(cards)), gap=GAP)
 

@@ -56,6 +56,7 @@ def run(params: Params) -> None:
         generator_dir=Path("data/train_gan/model"),
         encoder_dir=Path("data/train_encoder/model"),
         tagger_dir=Path("data/train_tagger/tagger"),
+        judge_dir=Path("data/train_tagger/judge"),
         boundaries_dir=Path("data/fit_boundaries/boundaries"),
         detector_path=detector if detector.is_file() else None,
         description={

@@ -1,10 +1,12 @@
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from apps.cli import app as nfe
 from apps.edit import LOCK, edit
-from nfe.files import sha256_file
+from nfe.files import sha256_file, write_manifest
+from nfe.provenance import command_of, read_provenance
 
-from ..tasks.editing_project import make_bundle
+from ..tasks.editing_project import make_bundle, write_detector
 
 SCENE = np.random.default_rng(0).integers(150, 256, (40, 50, 3), dtype=np.uint8)
 DARK = np.zeros((40, 50, 3), dtype=np.uint8)
@@ -74,7 +78,9 @@ def test_folder_is_edited_with_names_kept(model, pictures, tmp_path):
     assert contents(out).keys() == {"scene.png", "sub/face.png", "dark.png"}
     for row in table.values():
         assert row["output_sha256"] == sha256_file(out / row["output"])
+    assert {(row["version"] != "", row["num_frames"]) for row in table.values()} == {(True, 1)}
     face = table["scene.png"]["faces"][0]
+    assert face["judged"].keys() == face["shown"].keys() == {"hair", "smile"}
     assert face["distance_after"]["hair=blue"] >= face["distance_before"]["hair=blue"]
     assert json.loads(result.stdout)["counts"] == {"edited": 2, "no_face": 1}
 
@@ -183,8 +189,9 @@ def test_formats_strip_and_limit(model, pictures, tmp_path):
     out = tmp_path / "out"
     arguments = ("--format", "webp", "--strip", "--limit", "2")
     assert run(model, pictures, "--out", out, *arguments).exit_code == 0
-    assert contents(out).keys() == {"dark.webp", "scene.webp", "strips/scene.webp.png"}
-    assert pixels(out / "strips/scene.webp.png").shape == (16, 7 * 18 - 2, 3)
+    assert contents(out).keys() == {"dark.webp", "scene.webp", "scene.webp.strip.png"}
+    height, width, _ = pixels(out / "scene.webp.strip.png").shape
+    assert (height > 96, width > 7 * 96) == (True, True)
 
 
 def test_metadata_is_that_of_an_imagefolder(model, pictures, tmp_path):
@@ -198,8 +205,11 @@ def test_metadata_is_that_of_an_imagefolder(model, pictures, tmp_path):
 def test_dry_run_writes_nothing(model, pictures, tmp_path):
     result = run(model, pictures, "--out", tmp_path / "out", "--dry-run")
     assert result.exit_code == 0
-    assert "scene.png ->" in result.stdout
+    files = {Path(row["input"]).name: row["output"] for row in json.loads(result.stdout)["files"]}
+    assert files == {"scene.png": "scene.png", "face.png": "sub/face.png", "dark.png": "dark.png"}
     assert not (tmp_path / "out").exists()
+    unknown = run(model, pictures, "--out", tmp_path / "out", "--dry-run", "--set", "hat=red")
+    assert unknown.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -212,6 +222,10 @@ def test_dry_run_writes_nothing(model, pictures, tmp_path):
         (["--strength", "strong"], "--strength must be auto or a number"),
         (["--model", "nowhere"], "--model must be a model folder, got nowhere"),
         (["missing.png"], "input must be a file"),
+        (["--strength", "nan"], "--strength must be auto or a number"),
+        (["--frames", "all", "--format", "jpg"], "--frames all must not go with --format jpg"),
+        (["--device", "abacus"], "--device must be one of this machine"),
+        (["--sheet", "a.jpg"], "must end in .png"),
     ],
 )
 def test_wrong_usage_says_what_to_do(model, pictures, tmp_path, arguments, message):
@@ -264,3 +278,142 @@ def test_a_killed_run_continues_to_the_same_result(model, tmp_path):
     assert run(model, folder, "--out", out, "--batch-size", "2").exit_code == 0
     assert contents(out) == contents(tmp_path / "whole")
     assert len(rows(out)) == 24
+
+
+def test_a_picture_tells_the_command_that_makes_it_again(model, pictures, tmp_path, monkeypatch):
+    out, name = tmp_path / "out", "-it's.png"
+    (pictures / "scene.png").rename(pictures / name)
+    options = ("--keep", "smile", "--strength", "1.25", "--steps", "3")
+    run(model, pictures / name, "--out", out, *options)
+    provenance = read_provenance(out / name)
+    assert provenance.input_sha256 == sha256_file(pictures / name)
+    assert provenance.changes == {"hair": "blue"}
+    told = CliRunner().invoke(nfe, ["info", str(out / name)])
+    assert told.exit_code == 0
+    command = told.stdout.splitlines()[-1]
+    assert command == command_of(provenance)
+    monkeypatch.chdir(pictures)
+    assert CliRunner().invoke(nfe, shlex.split(command)[1:]).exit_code == 0
+    assert (pictures / "edited" / name).read_bytes() == (out / name).read_bytes()
+    assert "hair=blue from" in told.stdout
+
+
+def test_provenance_can_be_left_out_and_copies_have_none(model, pictures, tmp_path):
+    run(model, pictures, "--out", tmp_path / "out", "--no-provenance")
+    run(model, pictures, "--out", tmp_path / "with")
+    assert read_provenance(tmp_path / "out/scene.png") is None
+    assert read_provenance(tmp_path / "with/dark.png") is None
+    assert (pixels(tmp_path / "out/scene.png") == pixels(tmp_path / "with/scene.png")).all()
+    told = CliRunner().invoke(nfe, ["info", str(tmp_path / "out/scene.png")])
+    assert told.exit_code == 1
+    assert "it does not say it is" in told.stderr
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "P", "RGBA"])
+def test_outside_the_face_every_value_is_that_of_the_picture_in_eight_bits(model, tmp_path, mode):
+    grey = SCENE[..., 0]
+    alpha = np.arange(2000, dtype=np.uint32).reshape(40, 50).astype(np.uint8)
+    given, expected = {
+        "L": (Image.fromarray(grey), np.dstack([grey] * 3)),
+        "I;16": (Image.fromarray(grey.astype(np.uint16) * 257), np.dstack([grey] * 3)),
+        "P": (Image.fromarray(SCENE).quantize(64), None),
+        "RGBA": (Image.fromarray(np.dstack([SCENE, alpha])), SCENE),
+    }[mode]
+    expected = np.asarray(given.convert("RGB")) if expected is None else expected
+    given.save(tmp_path / "a.png")
+    run(model, tmp_path / "a.png", "--out", tmp_path / "out", "--faces", "detect")
+    result = np.asarray(Image.open(tmp_path / "out/a.png"))
+    edited = result[..., :3].copy()
+    assert (edited[SQUARE] != expected[SQUARE]).any() or mode == "RGBA"
+    edited[SQUARE] = expected[SQUARE]
+    assert (edited == expected).all()
+    if mode == "RGBA":
+        assert (result[..., 3] == alpha).all()
+
+
+def test_all_frames_of_an_animation(model, tmp_path):
+    frames = [Image.fromarray(np.roll(FACE, i, axis=1)) for i in range(3)]
+    options = {"save_all": True, "append_images": frames[1:], "duration": [30, 50, 70]}
+    frames[0].save(tmp_path / "a.webp", lossless=True, **options)
+    run(model, tmp_path / "a.webp", "--out", tmp_path / "one")
+    run(model, tmp_path / "a.webp", "--out", tmp_path / "out", "--frames", "all", "--format", "png")
+    edited = Image.open(tmp_path / "out/a.png")
+    assert (edited.n_frames, Image.open(tmp_path / "one/a.webp").n_frames) == (3, 1)
+    (row,) = map(json.loads, (tmp_path / "out/edit.jsonl").read_text().splitlines())
+    assert [face["frame"] for face in row["faces"]] == [0, 1, 2]
+    seen = []
+    for index in range(3):
+        edited.seek(index)
+        seen.append(np.asarray(edited.convert("RGB")))
+        assert edited.info["duration"] == [30, 50, 70][index]
+    assert (seen[0] != seen[1]).any() and (seen[1] != seen[2]).any()
+    assert read_provenance(tmp_path / "out/a.png").parameters["frames"] == "all"
+
+
+def test_of_several_faces_all_or_the_largest_or_it_alone(model, pictures, tmp_path):
+    two = tmp_path / "model"
+    shutil.copytree(model, two)
+    write_detector(two / "detector/detector.onnx", [(32, 20, 44, 32), (8, 6, 28, 26)])
+    write_manifest(two)
+    small = (slice(20, 32), slice(32, 44))
+    for name, options in (("all", []), ("one", ["--largest"]), ("alone", ["--no-paste-back"])):
+        run(two, pictures / "scene.png", "--out", tmp_path / name, *options)
+    both, one = pixels(tmp_path / "all/scene.png"), pixels(tmp_path / "one/scene.png")
+    assert (both[SQUARE] != SCENE[SQUARE]).any() and (both[small] != SCENE[small]).any()
+    assert (one[SQUARE] != SCENE[SQUARE]).any() and (one[small] == SCENE[small]).all()
+    assert pixels(tmp_path / "alone/scene.png").shape == (16, 16, 3)
+
+
+def test_a_file_may_take_only_so_much(model, pictures, tmp_path):
+    Image.new("RGB", (2000, 2000)).save(pictures / "slow.png")
+    size = run(model, pictures, "--out", tmp_path / "size", "--max-megabytes", "0.007")
+    assert size.exit_code == 3
+    assert "must have at most 0.007 MB" in rows(tmp_path / "size")["slow.png"]["reason"]
+    slow = run(model, pictures / "slow.png", "--out", tmp_path / "slow", "--timeout", "0.01")
+    assert slow.exit_code == 1
+    (line,) = (tmp_path / "slow/edit.jsonl").read_text().splitlines()
+    assert "must be opened within 0.01 s" in json.loads(line)["reason"]
+
+
+def test_sheet_and_animation(model, pictures, tmp_path):
+    sheet, loop = tmp_path / "sheet.png", tmp_path / "loop.webp"
+    arguments = (pictures, "--out", tmp_path / "out", "--sheet", sheet, "--animate", loop)
+    assert run(model, *arguments).exit_code == 0
+    assert pixels(sheet).shape[1] > 4 * 96  # two faces, before and after
+    with Image.open(loop) as animation:
+        assert animation.n_frames == 48
+        first = np.asarray(animation.convert("RGB"))
+        animation.seek(24)
+        assert (np.asarray(animation.convert("RGB")) != first).any()
+    refused = run(model, *arguments)
+    assert refused.exit_code == 1
+    assert "must not exist yet" in refused.stderr
+
+
+def test_an_input_is_never_its_own_result(model, pictures, tmp_path):
+    before = (pictures / "scene.png").read_bytes()
+    result = run(model, pictures / "scene.png", "--out", pictures, "--overwrite")
+    assert result.exit_code == 1
+    assert "must not be its own result" in result.stderr
+    assert (pictures / "scene.png").read_bytes() == before
+
+
+def test_a_relative_path_from_another_folder_is_the_same_file(
+    model, pictures, tmp_path, monkeypatch
+):
+    run(model, pictures, "--out", tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    again = run(model, "in", "--out", "out")
+    assert json.loads(again.stdout)["counts"] == {"unchanged": 3}
+
+
+def test_a_list_on_standard_input_may_hold_any_name(model, pictures, tmp_path):
+    name = b"sub/\xff.png"
+    shutil.copy(pictures / "scene.png", pictures / os.fsdecode(name))
+    arguments = ["-", "--out", str(tmp_path / "out"), "--model", str(model), "--set", "hair=blue"]
+    lines = os.fsencode(pictures) + b"/" + name + b"\n"
+    result = CliRunner().invoke(app, arguments, input=lines)
+    assert result.exit_code == 0, result.output
+    assert [os.fsencode(p.name) for p in (tmp_path / "out").glob("*.png")] == [b"\xff.png"]
+    (line,) = (tmp_path / "out/edit.jsonl").read_text().splitlines()
+    assert os.fsencode(json.loads(line)["input"]).endswith(name)

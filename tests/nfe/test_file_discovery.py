@@ -121,3 +121,59 @@ def test_every_file_gets_an_output_or_a_problem(tmp_path):
     assert "readable picture" in planned["empty.png"].problem
     assert not planned["empty.png"].stray
     assert planned["notes.md"].stray
+
+
+def test_a_link_beside_its_file_is_another_file(tmp_path):
+    put(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("a.png")
+    (tmp_path / "c.png").symlink_to("c.png")
+    assert find(tmp_path, tmp_path / "a.png") == ["a.png", "b.png", "c.png"]
+
+
+def test_the_output_is_no_input(tmp_path):
+    put(tmp_path / "a.png")
+    put(tmp_path / "out/b.png")
+    with pytest.raises(SourceError, match="--out must be another folder than the input"):
+        find(tmp_path, out=tmp_path / "out/..")
+    assert find(f"{tmp_path}/**/*.png", out=tmp_path / "out") == ["a.png"]
+
+
+def test_no_name_leads_out_of_the_output(tmp_path):
+    put(tmp_path / "secret.png")
+    put(tmp_path / "in/a/b.png")
+    found = find_files([f"{tmp_path}/in/*/../../secret.png"], tmp_path / "out", [])
+    assert set(outputs(found).values()) == {"secret.png"}
+
+
+def test_names_too_long_for_a_file_system_are_shortened_and_stay_different(tmp_path):
+    for end in "ab":
+        put(tmp_path / ("夏" * 83 + end + ".jpg"))
+    names = set(outputs(find_files([str(tmp_path)], tmp_path / "out", [])).values())
+    assert len(names) == 2
+    for name in names:
+        assert name.startswith("夏夏") and name.endswith(".png")
+        assert len(name.encode()) <= 230
+
+
+def test_a_list_breaks_at_ends_of_lines_only(tmp_path):
+    put(tmp_path / "a\u2028b.png")
+    (tmp_path / "list.txt").write_text("a\u2028b.png\r\n", encoding="utf-8")
+    assert find(tmp_path / "list.txt") == ["a\u2028b.png"]
+
+
+def test_a_picture_named_like_a_list_is_a_picture(tmp_path):
+    put(tmp_path / "a.txt")
+    assert find(tmp_path / "a.txt") == ["a.txt"]
+
+
+def test_no_result_gets_the_name_of_a_companion(tmp_path):
+    put(tmp_path / "a.png")
+    put(tmp_path / "a.png.strip.png")
+    found = find_files([str(tmp_path)], tmp_path / "out", [])
+    planned = plan_outputs(found, "keep", MAX_PIXELS, [], companions=[".strip.png"])
+    assert [item.output for item in planned] == ["a.png", "a.png.strip.png.png"]
+
+
+def test_a_list_with_null_characters_is_refused():
+    with pytest.raises(SourceError, match="one path a line, got a null character"):
+        find("-", lines=["a\0b"])

@@ -1,11 +1,20 @@
 import io
+import os
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from nfe.errors import PictureError
-from nfe.picture_files import SUFFIXES, Picture, encode_picture, read_picture, sniff_picture
+from nfe.picture_files import (
+    SUFFIXES,
+    Picture,
+    encode_frames,
+    encode_picture,
+    read_frames,
+    read_picture,
+    sniff_picture,
+)
 
 MAX_PIXELS = 10_000
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -129,4 +138,91 @@ def test_too_many_pixels_are_refused_by_the_header(tmp_path):
         read(data)
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(PictureError, match="at most 10000 pixels"):
+        sniff_picture(tmp_path / "a.png", MAX_PIXELS)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_orientation_is_as_pillow_applies_it(turn):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    alpha = PIXELS[..., 0]
+    data = saved(Image.fromarray(np.dstack([PIXELS, alpha])), "png", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    result = read(data)
+    assert (result.pixels == expected[..., :3]).all()
+    assert (result.alpha == expected[..., 3]).all()
+
+
+def test_damaged_exif_does_not_spoil_a_picture():
+    result = read(saved(Image.fromarray(PIXELS), "jpeg", exif=b"Exif\0\0II*\0\xff\xff\xff"))
+    assert result.pixels.shape == PIXELS.shape
+
+
+def test_a_picture_of_several_bands_comes_back_exactly():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (1500, 1100, 3), dtype=np.uint8)
+    alpha = rng.integers(0, 256, (1500, 1100), dtype=np.uint8)
+    result = read_picture(encode_picture(Picture(pixels, alpha), ".tiff"), "a", 2_000_000)
+    assert (result.pixels == pixels).all()
+    assert (result.alpha == alpha).all()
+    share = alpha[..., None] / 255
+    assert (result.on_white == np.rint(pixels * share + 255 * (1 - share))).all()
+
+
+def test_a_transparent_level_of_sixteen_bits_is_alpha():
+    grey = np.array([[7, 65535]], dtype=np.uint16)
+    result = read(saved(Image.fromarray(grey), "png", transparency=7))
+    assert result.alpha.tolist() == [[0, 255]]
+    assert result.pixels[0].tolist() == [[0] * 3, [255] * 3]
+
+
+def test_numbers_of_32_bits_that_are_none_are_black():
+    grey = np.array([[np.nan, 0, 128, 255]], dtype=np.float32)
+    assert read(saved(Image.fromarray(grey), "tiff")).pixels[0, :, 0].tolist() == [0, 0, 128, 255]
+
+
+def test_a_profile_of_other_colours_is_left_out():
+    grey = Image.new("RGB", (4, 4), (128, 128, 128))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    assert (read(saved(grey, "png", icc_profile=profile)).pixels == 128).all()
+
+
+def animation(kind, sizes=(4, 4, 4), **options):
+    frames = [Image.new("RGB", (n, n), (80 * i, 0, 0)) for i, n in enumerate(sizes)]
+    return saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("gif", ".png"), ("png", ".png"), ("webp", ".webp")])
+def test_frames_and_their_times_come_back(kind, suffix):
+    options = {"lossless": True} if kind == "webp" else {}
+    frames = read_frames(animation(kind, duration=[30, 50, 70], **options), "a", 48)
+    for result in (frames, read_frames(encode_frames(frames, suffix), "a", 48)):
+        assert [frame.pixels[0, 0].tolist() for frame in result] == [
+            [80 * i, 0, 0] for i in range(3)
+        ]
+        assert [frame.milliseconds for frame in result] == [30, 50, 70]
+
+
+def test_pages_of_a_tiff_keep_their_sizes():
+    frames = read_frames(animation("tiff", (4, 6, 5)), "a", 200)
+    again = read_frames(encode_frames(frames, ".tiff"), "a", 200)
+    assert [frame.pixels.shape[0] for frame in again] == [4, 6, 5]
+    with pytest.raises(PictureError, match="frames must be of one size for"):
+        encode_frames(frames, ".webp")
+
+
+def test_the_pixels_of_all_frames_count():
+    with pytest.raises(PictureError, match="at most 15 pixels, got 4 x 4"):
+        read_frames(animation("gif"), "a", 47)
+
+
+def test_a_camera_s_second_picture_is_no_frame(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(animation("mpo", (8, 8)))
+    assert sniff_picture(tmp_path / "a.jpg", MAX_PIXELS) == ("JPEG", (8, 8))
+    assert len(read_frames((tmp_path / "a.jpg").read_bytes(), "a", MAX_PIXELS)) == 1
+
+
+def test_a_pipe_is_no_picture_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(PictureError, match="got: no file but a folder, pipe"):
         sniff_picture(tmp_path / "a.png", MAX_PIXELS)

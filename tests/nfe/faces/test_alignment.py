@@ -114,6 +114,29 @@ def test_the_inverse_undoes_the_transform() -> None:
     assert transform.to_face(transform.to_picture(points)) == pytest.approx(points)
 
 
+@pytest.mark.parametrize("angle", [0.0, 12.5, -25.0])
+@pytest.mark.parametrize("resolution", [48, 64, 200])
+def test_landmarks_come_back_within_a_pixel(angle: float, resolution: int) -> None:
+    """Dots are found in the face where the transform says, and after pasting where they were."""
+    landmarks = np.array([[64.5, 60.5], [88.5, 62.5], [76.5, 88.5]])  # centres of pixels
+    transform = Transform((75.3, 71.8), 70, angle)
+    for x, y in landmarks:
+        pixels = np.zeros((140, 150, 3), dtype=np.uint8)
+        pixels[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] = 255
+        face = align(pixels, transform, resolution)
+        there = centre_of(face)[None] / resolution
+        assert np.abs(transform.to_picture(there)[0] - (x, y)).max() < 1
+        back = paste_back(np.zeros_like(pixels), face, transform, feather=0.1)
+        assert np.abs(centre_of(back) - (x, y)).max() < 1
+
+
+def centre_of(pixels: np.ndarray) -> np.ndarray:
+    """Centre of mass, (x, y), of what is bright."""
+    weights = pixels[..., 0].astype(float)
+    ys, xs = np.indices(weights.shape) + 0.5
+    return np.array([(weights * xs).sum(), (weights * ys).sum()]) / weights.sum()
+
+
 @pytest.mark.parametrize("transform", [Transform((50, 45), 60, 0), Transform((50, 45), 60, 21)])
 def test_pasting_back_an_unchanged_face_changes_next_to_nothing(transform: Transform) -> None:
     pixels = smooth_picture(90, 100)

@@ -1,0 +1,1 @@
+"""Editing folders of picture files."""

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from nfe.faces.alignment import Transform, paste_back, whole_picture_transform
+from nfe.folder_editing.opening import Frame
+from nfe.folder_editing.results import edited_frame, paste_in_bands
+from nfe.picture_files import Picture
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
+ALPHA = RNG.integers(0, 256, (60, 80), dtype=np.uint8)
+WHITE = np.full((16, 16, 3), 255, dtype=np.uint8)
+
+
+def frame(picture: Picture, transforms: list[Transform], whole: bool) -> Frame:
+    return Frame(picture, transforms, whole, [WHITE] * len(transforms))
+
+
+def outside(transform: Transform, height: int, width: int) -> np.ndarray:
+    ys, xs = np.indices((height, width)) + 0.5
+    places = transform.to_face(np.stack([xs.ravel(), ys.ravel()], axis=1))
+    return ((places <= 0) | (places >= 1)).any(axis=1).reshape(height, width)
+
+
+@pytest.mark.parametrize("alpha", [None, ALPHA])
+def test_outside_the_faces_not_one_value_differs(alpha: np.ndarray | None) -> None:
+    faces = [Transform((20, 20), 24, 15.0), Transform((60, 40), 30, -20.0)]
+    result = edited_frame(frame(Picture(PIXELS, alpha, 40), faces, False), [WHITE] * 2, None, 0.2)
+    far = outside(faces[0], 60, 80) & outside(faces[1], 60, 80)
+    assert (result.pixels[far] == PIXELS[far]).all()
+    assert (result.pixels[20, 20] == 255).all() and (result.pixels[40, 60] == 255).all()
+    assert result.alpha is alpha
+    assert result.milliseconds == 40
+
+
+def test_a_picture_that_is_a_face_is_replaced_or_blended() -> None:
+    square = Picture(PIXELS[:, :60], None)
+    whole = frame(square, [whole_picture_transform(square.pixels)], True)
+    assert (edited_frame(whole, [WHITE], None, 0.2).pixels == 255).all()
+    blended = edited_frame(whole, [WHITE], True, 0.2).pixels
+    assert (blended[30, 30] == 255).all()
+    assert np.abs(blended[0].astype(int) - square.pixels[0]).max() < 5
+
+
+def test_the_face_alone_and_a_picture_without_faces() -> None:
+    picture = Picture(PIXELS, ALPHA)
+    alone = edited_frame(frame(picture, [Transform((20, 20), 24, 0)], False), [WHITE], False, 0.2)
+    assert (alone.pixels == WHITE).all() and alone.alpha is None
+    assert edited_frame(frame(picture, [], False), [], None, 0.2) is picture
+
+
+@pytest.mark.parametrize("angle", [0.0, 20.0])
+def test_a_large_face_is_blended_in_bands_as_in_one(angle: float) -> None:
+    transform = Transform((38, 33), 44, angle)
+    face = RNG.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    bands = paste_in_bands(PIXELS, face, transform, 0.2, band_pixels=700)
+    at_once = paste_back(PIXELS, face, transform, 0.2)
+    assert np.abs(bands.astype(int) - at_once).max() <= 1
+    far = outside(transform, 60, 80)
+    assert (bands[far] == PIXELS[far]).all()
+    assert (bands != PIXELS).any(axis=2).sum() > 1000
