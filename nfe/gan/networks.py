@@ -108,7 +108,7 @@ class Synthesis(nn.Module):
         Code i drives layer i; an RGB output takes the code of the layer that follows.
         """
         num_blocks = len(self.to_rgb) if side is None else int(math.log2(side)) - 1
-        x = self.constant.expand(len(w_plus), -1, -1, -1)
+        x = self.constant.expand(w_plus.shape[0], -1, -1, -1)  # len() would fix N in an ONNX file
         x = x.contiguous(memory_format=torch.channels_last)
         x = self.layers[0](x, w_plus[:, 0])
         images = self.to_rgb[0](x, w_plus[:, 1])

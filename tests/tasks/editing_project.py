@@ -1,6 +1,7 @@
 """A project folder whose samples, labels, boundaries, codes and bundle belong to tiny models."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -126,26 +127,31 @@ def fit(w: np.ndarray, labels: pd.DataFrame) -> list[Boundary]:
     ]
 
 
-def write_detector(path: Path) -> None:
-    """Write a detector that sees the face (8, 6)-(28, 26) in every picture brighter than grey."""
-    fixed = {"boxes": np.array([[[8, 6, 28, 26]]], np.float32), "axes": np.array([1, 2, 3])}
+def write_detector(
+    path: Path, boxes: Sequence[tuple[int, int, int, int]] = ((8, 6, 28, 26),)
+) -> None:
+    """Write a detector that sees these faces in every picture brighter than grey, best first."""
+    factors = np.array([0.9**index for index in range(len(boxes))], np.float32)
+    fixed = {"boxes": np.array([boxes], np.float32), "axes": np.array([1, 2, 3])}
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["images", "axes"], ["mean"], keepdims=0),
             helper.make_node("Sigmoid", ["mean"], ["probability"]),
-            helper.make_node("Unsqueeze", ["probability", "one"], ["scores"]),
+            helper.make_node("Unsqueeze", ["probability", "one"], ["column"]),
+            helper.make_node("Mul", ["column", "factors"], ["scores"]),
             helper.make_node("Identity", ["fixed_boxes"], ["boxes"]),
         ],
         "detector",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, "h", "w"])],
         [
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 1]),
-            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, 1, 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, len(boxes)]),
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, len(boxes), 4]),
         ],
         [
             numpy_helper.from_array(fixed["boxes"], "fixed_boxes"),
             numpy_helper.from_array(fixed["axes"], "axes"),
             numpy_helper.from_array(np.array([1]), "one"),
+            numpy_helper.from_array(factors, "factors"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
