@@ -21,6 +21,7 @@ from apps.doctor import doctor
 from apps.edit import edit
 from apps.exits import errors_to_exit_codes, fail
 from apps.export import export
+from apps.import_weights import import_weights
 from apps.info import info
 from apps.interpolate import interpolate
 from apps.invert import invert
@@ -108,7 +109,7 @@ def status(
 for command in (
     *(edit, invert, tag, crop, restore, diffuse),
     *(sample, interpolate, mix, directions),
-    *(models, info, export, verify, doctor),
+    *(models, info, export, import_weights, verify, doctor),
 ):
     app.command()(command)
 
