@@ -5,7 +5,7 @@ from typing import Any
 
 from nfe.bundle import read_description
 from nfe.errors import ModelFileError
-from nfe.files import MANIFEST
+from nfe.files import MANIFEST, check_manifest, read_json
 from nfe.gan.networks import Generator
 from nfe.gan.storage import load_generator
 
@@ -13,6 +13,7 @@ __all__ = ["describe_model", "list_models", "load_model_generator", "read_card"]
 
 BUNDLE_DESCRIPTION = "model.json"
 CARD = "README.md"
+NETWORKS = "networks.json"  # of a generator without what editing needs
 
 
 def load_model_generator(folder: Path, device: str) -> Generator:
@@ -63,7 +64,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
 
 
 def list_models(root: Path) -> list[dict[str, Any]]:
-    """Find the bundles of a project: data/bundle/model and the folders of models/.
+    """Find the models of a project: data/bundle/model and the folders of models/.
 
     Returns:
         For each, in that order: folder, name, resolution in pixels, attributes (attribute ->
@@ -71,7 +72,7 @@ def list_models(root: Path) -> list[dict[str, Any]]:
         else why not, and the others are None.
     """
     places = [root / "data/bundle/model", *sorted((root / "models").glob("*"))]
-    return [_list_row(place) for place in places if (place / "generator").is_dir()]
+    return [_list_row(p) for p in places if (p / "generator").is_dir() or (p / NETWORKS).is_file()]
 
 
 def read_card(folder: Path) -> str:
@@ -84,7 +85,8 @@ def _list_row(folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"folder": folder.as_posix(), "name": None, "resolution": None}
     row |= {"attributes": None, "megabytes": None, "problem": ""}
     try:
-        description = read_description(folder)
+        is_bundle = (folder / "generator").is_dir()
+        description = read_description(folder) if is_bundle else _read_networks(folder)
         row["name"] = description["name"]
         row["resolution"] = description["architecture"]["generator"]["resolution"]
         row["attributes"] = {name: list(v) for name, v in description["attributes"].items()}
@@ -94,6 +96,12 @@ def _list_row(folder: Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError) as error:
         row["problem"] = f"{folder / BUNDLE_DESCRIPTION} must describe a model, got: {error!r}"
     return row
+
+
+def _read_networks(folder: Path) -> dict[str, Any]:
+    """Describe a folder of networks alone as a bundle is described."""
+    check_manifest(folder)
+    return {"name": None, "architecture": read_json(folder / NETWORKS), "attributes": {}}
 
 
 def _count_bytes(entry: Path) -> int:

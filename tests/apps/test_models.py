@@ -39,6 +39,13 @@ def test_list_names_all_and_what_is_damaged(nfe: Nfe, home: Path) -> None:
     assert [bool(row["problem"]) for row in rows] == [False, False, True]
 
 
+def test_a_generator_alone_is_listed(nfe: Nfe, home: Path, project: Path) -> None:
+    shutil.copytree(project / "data/train_gan/model", home / "models/alone")
+    lines = nfe("models").stdout.splitlines()
+    assert [line.split()[0] for line in lines][1] == "models/alone"
+    assert lines[1].endswith(" MB, no attributes")
+
+
 def test_show_by_name_or_folder_prints_the_card(nfe: Nfe, home: Path) -> None:
     for name in ("spare", "models/spare"):
         result = nfe("models", "show", name)

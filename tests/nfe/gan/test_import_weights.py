@@ -1,7 +1,8 @@
-"""Imported weights against StyleGAN2 as published, written slowly: per sample, in NumPy, float64."""
+"""Imported weights against StyleGAN2 as published, written slowly: per sample, NumPy, float64."""
 
 import argparse
 import pickle
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def published_weights(seed: int = 0) -> dict[str, torch.Tensor]:
         shapes |= {f"style.{i + 1}.weight": (DIM, DIM), f"style.{i + 1}.bias": (DIM,)}
     layers = [("conv1", WIDTHS[0], WIDTHS[0], 4)]
     outputs = [("to_rgb1", WIDTHS[0])]
-    for i, (before, width) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+    for i, (before, width) in enumerate(pairwise(WIDTHS)):
         side = 8 * 2**i
         layers += [(f"convs.{2 * i}", before, width, side)]
         layers += [(f"convs.{2 * i + 1}", width, width, side)]
