@@ -27,7 +27,7 @@ from apps.interpolate import interpolate
 from apps.invert import invert
 from apps.mix import mix
 from apps.models import models
-from apps.project import enter_project
+from apps.projects import enter_project
 from apps.restore import restore
 from apps.sample import sample
 from apps.tag import tag

@@ -18,7 +18,6 @@ from apps.options import DEFAULT_MODEL, Model, check_model
 from nfe.errors import NFEError, ParamsError, SourceError
 
 if TYPE_CHECKING:
-    from nfe.faces.cutting import Faces
     from nfe.file_discovery import Found
     from nfe.folder_editing import EditSettings
 
@@ -137,7 +136,7 @@ def _settings(
     keep: Sequence[str],
     strength: str,
     steps: int | None,
-    faces: "Faces",
+    faces: str,
     no_face: str,
     max_pixels: int,
     strip: bool,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from apps.exits import errors_to_exit_codes, fail
-from apps.info import describe_lines
+from apps.info import model_lines
 from apps.options import check_model
 from apps.outcomes import printable
 from nfe.errors import ParamsError
@@ -76,7 +76,7 @@ def _show(folder: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(content, indent=2))
         return
-    for name, line in describe_lines(content):
+    for name, line in model_lines(content):
         typer.echo(f"{name:<18}{printable(line)}".rstrip())
     if content["card"]:
         typer.echo("\n" + "\n".join(map(printable, content["card"].splitlines())))

@@ -10,7 +10,7 @@ import typer
 from apps.exits import errors_to_exit_codes, fail
 from apps.options import check_model
 from apps.outcomes import printable
-from apps.project import enter_project
+from apps.projects import enter_project
 
 if TYPE_CHECKING:
     from nfe.verification import Difference

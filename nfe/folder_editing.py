@@ -15,8 +15,13 @@ from nfe.edit_records import Records, Row, matches
 from nfe.editing import Strength, check_edit
 from nfe.errors import PictureError
 from nfe.face_editing import EditedFaces, edit_faces, invert_faces, strip_faces
-from nfe.faces.alignment import Transform, paste_back
-from nfe.faces.cutting import FaceCutter, Faces
+from nfe.faces.alignment import (
+    Transform,
+    align,
+    face_transform,
+    paste_back,
+    whole_picture_transform,
+)
 from nfe.file_discovery import Found
 from nfe.files import sha256_file, write_bytes
 from nfe.images import encode_png, make_grid, resize_pixels
@@ -47,7 +52,7 @@ class EditSettings:
     keep: Sequence[str]
     strength: Strength
     num_steps: int
-    faces: Faces
+    faces: str
     no_face: str
     max_pixels: int
     strip: bool
@@ -134,14 +139,28 @@ class FolderEditor:
             )
 
     def _cut_faces(self, opened: Opened) -> None:
-        found, bundle = opened.found, self.bundle
+        found, side = opened.found, self.bundle.generator.resolution
         picture = read_picture(found.path.read_bytes(), found.name, self.settings.max_pixels)
-        seen, faces = picture.on_white, self.settings.faces
-        cutter = FaceCutter.of_model(bundle.description, bundle.detector, faces, "all")
-        opened.picture, opened.whole = picture, cutter.is_whole(seen)
-        cut = cutter.cut(seen, found.name)
-        opened.transforms = [face.transform for face in cut]
-        opened.faces = [face.pixels for face in cut]
+        seen = picture.on_white
+        height, width = seen.shape[:2]
+        opened.picture = picture
+        opened.whole = self.settings.faces == "whole" or (
+            self.settings.faces == "auto" and height == width <= 2 * side
+        )
+        if opened.whole:
+            opened.transforms = [whole_picture_transform(seen)]
+        elif self.bundle.detector is None:
+            raise PictureError(
+                f"{found.name} must be a face itself, as the model has no face detector; "
+                "cut the face out and give --faces whole"
+            )
+        else:
+            alignment = self.bundle.description["alignment"]
+            opened.transforms = [
+                face_transform(face, alignment["margin"], alignment["max_angle"])
+                for face in self.bundle.detector.detect(seen)
+            ]
+        opened.faces = [align(seen, transform, side) for transform in opened.transforms]
 
     def edit(self, chunk: Sequence[Opened]) -> Iterator[Row]:
         """Edit all faces of opened files together; write file after file, yield its row."""

@@ -1,4 +1,4 @@
-"""The project that a command works in."""
+"""Where the project is that a command works on."""
 
 import os
 import sys
