@@ -7,9 +7,10 @@ from typing import Any
 
 import typer
 
-__all__ = ["ALL_DONE", "NOTHING_DONE", "SOME_FAILED", "finish", "printable"]
+__all__ = ["NOTHING_DONE", "SOME_FAILED", "finish", "printable"]
 
-ALL_DONE, NOTHING_DONE, SOME_FAILED = 0, 1, 3
+NOTHING_DONE = 1
+SOME_FAILED = 3
 
 
 def finish(rows: Sequence[Mapping[str, Any]], what: str, place: str, as_json: bool) -> None:

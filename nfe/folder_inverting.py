@@ -17,7 +17,8 @@ from nfe.metrics.reconstruction import mse, psnr
 
 __all__ = ["CODES", "INVERT_TABLE", "FolderInverter"]
 
-CODES, INVERT_TABLE = "codes.npz", "invert.csv"
+CODES = "codes.npz"
+INVERT_TABLE = "invert.csv"
 
 
 @dataclass(frozen=True)
