@@ -71,8 +71,9 @@ def _verify_project() -> "tuple[int, list[Difference]]":
     try:
         with run_lock(root):
             cache, progress = find_cache(root), Progress("verify")
-            in_cache, damaged = verify_cache(cache, progress)
-            in_outputs, differing = verify_outputs(root, read_lock(root), cache, progress)
+            stages = read_lock(root)
+            in_cache, damaged = verify_cache(stages, cache, progress)
+            in_outputs, differing = verify_outputs(root, stages, cache, progress)
             in_models, changed = _verify_folders(committed)
     except LockedError as error:
         fail(LOCKED, str(error))

@@ -6,6 +6,7 @@ DVC takes a cached file at its word, by its name: a flipped bit is delivered as 
 import fnmatch
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,10 +22,13 @@ Stages = Mapping[str, Mapping[str, Any]]
 OnProgress = Callable[[int, int, str], None]
 
 
-def verify_cache(cache: Path, on_progress: OnProgress) -> tuple[int, list[Difference]]:
+def verify_cache(
+    stages: Stages, cache: Path, on_progress: OnProgress
+) -> tuple[int, list[Difference]]:
     """Hash every object of DVC's cache; each must have the md5 that is its name.
 
     Args:
+        stages: The section `stages` of dvc.lock.
         cache: The folder with the sub-folders 00 to ff.
         on_progress: Called with objects done, in all, and a note.
 
@@ -32,12 +36,13 @@ def verify_cache(cache: Path, on_progress: OnProgress) -> tuple[int, list[Differ
         How many objects there are, and all that differ.
     """
     objects = sorted(p for p in cache.glob("[0-9a-f][0-9a-f]/*") if OBJECT.fullmatch(p.name))
-    differences = []
+    outputs, differences = _outputs_by_md5(stages, cache), []
     for done, path in enumerate(objects, start=1):
-        expected = path.parent.name + path.name.removesuffix(DIR)
-        if _md5(path) != expected:
-            problem = "damaged object of DVC's cache; delete it, then `nfe run`"
-            differences.append(Difference(str(path), problem))
+        md5 = path.parent.name + path.name
+        if _md5(path) != md5.removesuffix(DIR):
+            holds = outputs.get(md5, "of an earlier run")
+            problem = f"damaged in DVC's cache, {holds}; delete it, then `nfe run`"
+            differences.append(Difference(os.path.relpath(path), problem))
         on_progress(done, len(objects), "cache")
     return len(objects), differences
 
@@ -65,6 +70,17 @@ def verify_outputs(
         differences += [Difference(p, f"{why}, output of {stage}") for p, why in problems.items()]
         on_progress(done, len(outputs), stage)
     return count, differences
+
+
+def _outputs_by_md5(stages: Stages, cache: Path) -> dict[str, str]:
+    """Return md5 -> output, for every file, and for every folder, that dvc.lock names."""
+    found = {}
+    for entry in stages.values():
+        for out in entry.get("outs", []):
+            found[out["md5"]] = out["path"]
+            listed = _read_listing(cache, out["md5"]) if out["md5"].endswith(DIR) else None
+            found |= {md5: f"{out['path']}/{name}" for name, md5 in (listed or {}).items()}
+    return found
 
 
 def _verify(

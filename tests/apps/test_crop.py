@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,19 @@ def test_a_bad_file_is_told_and_the_others_go_on(
     assert statuses["broken.png"] == "failed"
     assert statuses["notes.md"] == "skipped"
     assert statuses["scene.png"] == "done"
+
+
+def test_a_name_that_is_no_utf8_is_kept_and_told_escaped(
+    nfe: Nfe, detector: Path, pictures: Path, tmp_path: Path
+) -> None:
+    name, out = os.fsdecode(b"\xff\n"), tmp_path / "out"
+    (pictures / f"{name}.png").write_bytes((pictures / "scene.png").read_bytes())
+    (pictures / f"{name}-bad.png").write_bytes(b"")
+    result = nfe("crop", pictures, "--out", out, "--detector", detector)
+    assert result.exit_code == 3
+    assert (out / f"{name}.png").read_bytes() == (out / "scene.png").read_bytes()
+    assert "error: \\udcff\\n-bad.png must be a readable picture" in result.stderr
+    assert table(out)["\\udcff\n.png"]["status"] == "done"
 
 
 def test_a_folder_in_use_is_left_alone(
