@@ -5,7 +5,6 @@ No file of this folder imports anything heavy before its command runs: `nfe --he
 
 import contextlib
 import json
-import os
 import signal
 import sys
 import time
@@ -15,16 +14,24 @@ from typing import Annotated
 
 import typer
 
+from apps.crop import crop
 from apps.diffuse import diffuse
 from apps.directions import directions
 from apps.doctor import doctor
 from apps.edit import edit
 from apps.exits import errors_to_exit_codes, fail
+from apps.export import export
+from apps.import_weights import import_weights
 from apps.info import info
 from apps.interpolate import interpolate
+from apps.invert import invert
 from apps.mix import mix
+from apps.models import models
+from apps.projects import enter_project
 from apps.restore import restore
 from apps.sample import sample
+from apps.tag import tag
+from apps.verify import verify
 from nfe.errors import ParamsError
 
 __all__ = ["app", "main"]
@@ -63,7 +70,7 @@ def run(
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    root = _enter_project()
+    root = enter_project()
     from flows.lock import run_lock
     from flows.params import prepare_params, stage_names, write_params
 
@@ -82,7 +89,7 @@ def status(
     json_: Annotated[bool, typer.Option("--json", help="Print a list of JSON objects.")] = False,
 ) -> None:
     """Show which stages are unchanged, changed (and why), or never run: `nfe status --json`."""
-    root = _enter_project()
+    root = enter_project()
     with _errors_to_exit_codes():
         from flows.dvc_graph import needed_stages, read_graph, read_status
         from flows.server import quiet_environment
@@ -99,25 +106,17 @@ def status(
             typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
 
 
-for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, doctor):
+for command in (
+    *(edit, invert, tag, crop, restore, diffuse),
+    *(sample, interpolate, mix, directions),
+    *(models, info, export, import_weights, verify, doctor),
+):
     app.command()(command)
 
 
 def main() -> None:
     """Entry point of `nfe`."""
     app()
-
-
-def _enter_project() -> Path:
-    """Make the folder of dvc.yaml at or above this one the current one, and import from it."""
-    here = Path.cwd()
-    homes = (f for f in (here, *here.parents) if (f / "dvc.yaml").is_file())
-    root = next(homes, None)
-    if root is None:
-        fail(2, f"folder must be in a project with a dvc.yaml, got {here}; change to one")
-    os.chdir(root)
-    sys.path.insert(0, str(root))  # its tasks, before those of the installation
-    return root
 
 
 def _check_stage(name: str, stages: list[str]) -> None:

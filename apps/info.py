@@ -14,7 +14,7 @@ from apps.options import DEFAULT_MODEL, check_model
 if TYPE_CHECKING:
     from nfe.provenance import Provenance
 
-__all__ = ["info"]
+__all__ = ["info", "model_lines"]
 
 NOTHING_FOUND = 1
 
@@ -40,7 +40,7 @@ def info(
     if json_:
         typer.echo(json.dumps(content, indent=2))
         return
-    for name, line in _lines(content):
+    for name, line in model_lines(content):
         typer.echo(f"{name:<18}{line}".rstrip())
 
 
@@ -83,7 +83,8 @@ def _picture_lines(provenance: "Provenance") -> Iterator[tuple[str, str]]:
         yield f"face {number}", moved
 
 
-def _lines(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def model_lines(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What `describe_model` says, as pairs of a name and a line."""
     if content["name"]:
         yield "name", content["name"]
     yield "resolution", f"{content['resolution']} px, {content['num_ws']} layers of w"

@@ -14,10 +14,14 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_TRUNCATION",
     "MAX_SEED",
+    "Inputs",
+    "Limit",
+    "MaxPixels",
     "Model",
     "Overwrite",
     "Truncation",
     "check_device",
+    "check_empty",
     "check_model",
     "check_new",
     "check_range",
@@ -37,6 +41,15 @@ Truncation = Annotated[
     float, typer.Option(help="1: all faces there are; towards 0 they become alike and cleaner.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, folders, globs, list files (.txt, one path a line), or - for such a list.",
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Take only the first files.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width times height of a picture.")]
 
 
 def check_device(device: str | None) -> None:
@@ -102,6 +115,22 @@ def check_suffix(path: Path, suffix: str) -> None:
     """
     if path.suffix.lower() != suffix:
         raise ParamsError(f"OUT must end in {suffix}, got {path}; call it {path.stem}{suffix}")
+
+
+def check_empty(folder: Path, overwrite: bool) -> None:
+    """Refuse to write among files that are there, unless asked to; hidden ones do not count.
+
+    Raises:
+        StorageError: If `folder` is a file, or holds something and `overwrite` is not set.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder} must be a folder, got a file; choose another name")
+    taken = [] if overwrite or not folder.is_dir() else list(folder.iterdir())
+    if any(not entry.name.startswith(".") for entry in taken):
+        raise StorageError(
+            f"{folder} must be empty or not exist yet, it holds {taken[0].name}; choose another "
+            "folder or add --overwrite"
+        )
 
 
 def check_new(paths: Iterable[Path], overwrite: bool) -> None:

@@ -10,7 +10,15 @@ from ruamel.yaml import YAML
 
 from nfe.errors import NFEError
 
-__all__ = ["GraphError", "StageStatus", "needed_stages", "read_graph", "read_status"]
+__all__ = [
+    "GraphError",
+    "StageStatus",
+    "find_cache",
+    "needed_stages",
+    "read_graph",
+    "read_lock",
+    "read_status",
+]
 
 RESULTS = ("report", "bundle")  # what a run is for; other ends of the graph are not run
 
@@ -68,7 +76,7 @@ def read_status(root: Path, stages: Sequence[str]) -> dict[str, StageStatus]:
     """
     with _Repository(root) as repo:
         found = _ask(repo, stages)
-    recorded = _read_yaml(root / "dvc.lock").get("stages", {})
+    recorded = read_lock(root)
     values = _read_yaml(root / "params.yaml")
     status = {}
     for stage in stages:
@@ -79,6 +87,21 @@ def read_status(root: Path, stages: Sequence[str]) -> dict[str, StageStatus]:
         why = "; ".join(_reasons(found.get(stage, []), then, values))
         status[stage] = StageStatus(stage, "changed" if why else "unchanged", why)
     return status
+
+
+def read_lock(root: Path) -> dict[str, Any]:
+    """Return the section `stages` of dvc.lock, empty when no stage ran yet."""
+    return dict(_read_yaml(root / "dvc.lock").get("stages", {}))
+
+
+def find_cache(root: Path) -> Path:
+    """Return the folder of DVC's local cache with the sub-folders 00 to ff.
+
+    Raises:
+        GraphError: If there is no DVC repository in `root`.
+    """
+    with _Repository(root) as repo:
+        return Path(repo.cache.local.path)
 
 
 def _ask(repo: Any, stages: Sequence[str]) -> dict[str, Any]:

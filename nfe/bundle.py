@@ -30,7 +30,14 @@ from nfe.tagging.network import TaggerNetwork
 from nfe.tagging.storage import load_tagger_network
 from nfe.tagging.tagger import Tagger
 
-__all__ = ["Bundle", "describe_attributes", "load_bundle", "read_description", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "describe_attributes",
+    "load_bundle",
+    "load_detector",
+    "read_description",
+    "write_bundle",
+]
 
 FORMAT = 1
 DESCRIPTION = "model.json"
@@ -161,20 +168,29 @@ def load_bundle(folder: Path, device: str, bf16: bool) -> Bundle:
     """
     folder = Path(folder)
     description = read_description(folder)
-    has_detector = (folder / DETECTOR).is_file()
     return Bundle(
         generator=load_generator(folder / "generator", device),
         encoder=load_encoder(folder / "encoder", device),
         features=load_tagger_network(folder / "tagger", device),
         tagger=Tagger.load(folder / "tagger"),
         judge=Tagger.load(folder / "judge") if (folder / "judge").is_dir() else None,
-        detector=Detector.load(folder / DETECTOR) if has_detector else None,
+        detector=load_detector(folder),
         boundaries=load_boundaries(folder / "boundaries"),
         description=description,
         sha256=sha256_file(folder / "manifest.json"),
         device=device,
         bf16=bf16,
     )
+
+
+def load_detector(folder: Path) -> Detector | None:
+    """Load a bundle's face detector; None if it has none.
+
+    Raises:
+        ModelFileError: If the file is damaged.
+    """
+    path = Path(folder) / DETECTOR
+    return Detector.load(path) if path.is_file() else None
 
 
 def describe_attributes(boundaries: Sequence[Boundary]) -> dict[str, dict[str, dict[str, float]]]:

@@ -5,13 +5,15 @@ from typing import Any
 
 from nfe.bundle import read_description
 from nfe.errors import ModelFileError
-from nfe.files import MANIFEST
+from nfe.files import MANIFEST, check_manifest, read_json
 from nfe.gan.networks import Generator
 from nfe.gan.storage import load_generator
 
-__all__ = ["describe_model", "load_model_generator"]
+__all__ = ["describe_model", "list_models", "load_model_generator", "read_card"]
 
 BUNDLE_DESCRIPTION = "model.json"
+CARD = "README.md"
+NETWORKS = "networks.json"  # of a generator without what editing needs
 
 
 def load_model_generator(folder: Path, device: str) -> Generator:
@@ -59,6 +61,47 @@ def describe_model(folder: Path) -> dict[str, Any]:
         "metrics": description.get("metrics", {}),
         "bytes": {entry.name: _count_bytes(entry) for entry in sorted(folder.iterdir())},
     }
+
+
+def list_models(root: Path) -> list[dict[str, Any]]:
+    """Find the models of a project: data/bundle/model and the folders of models/.
+
+    Returns:
+        For each, in that order: folder, name, resolution in pixels, attributes (attribute ->
+        values), megabytes, problem: "" when its files are whole,
+        else why not, and the others are None.
+    """
+    places = [root / "data/bundle/model", *sorted((root / "models").glob("*"))]
+    return [_list_row(p) for p in places if (p / "generator").is_dir() or (p / NETWORKS).is_file()]
+
+
+def read_card(folder: Path) -> str:
+    """Return the text of a model's README.md, "" if it has none."""
+    card = Path(folder) / CARD
+    return card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+
+
+def _list_row(folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"folder": folder.as_posix(), "name": None, "resolution": None}
+    row |= {"attributes": None, "megabytes": None, "problem": ""}
+    try:
+        is_bundle = (folder / "generator").is_dir()
+        description = read_description(folder) if is_bundle else _read_networks(folder)
+        row["name"] = description["name"]
+        row["resolution"] = description["architecture"]["generator"]["resolution"]
+        row["attributes"] = {name: list(v) for name, v in description["attributes"].items()}
+        row["megabytes"] = round(_count_bytes(folder) / 1e6, 2)
+    except ModelFileError as error:
+        row["problem"] = str(error)
+    except (KeyError, TypeError, AttributeError) as error:
+        row["problem"] = f"{folder / BUNDLE_DESCRIPTION} must describe a model, got: {error!r}"
+    return row
+
+
+def _read_networks(folder: Path) -> dict[str, Any]:
+    """Describe a folder of networks alone as a bundle is described."""
+    check_manifest(folder)
+    return {"name": None, "architecture": read_json(folder / NETWORKS), "attributes": {}}
 
 
 def _count_bytes(entry: Path) -> int:

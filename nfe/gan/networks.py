@@ -1,6 +1,7 @@
 """Generator (mapping and synthesis) and discriminator.
 
-The synthesis is StyleGAN2's or, on request, that of nfe.gan.stylegan1; the rest serves both.
+The synthesis is StyleGAN2's or, on request, that of nfe.gan.stylegan1 or, of imported models, that
+of nfe.gan.published_stylegan2; the rest serves all.
 
 Source: Karras et al. 2020 (StyleGAN2), with skip outputs, input skips and factored modulation.
 We differ in four ways: the convolution that doubles the side works before the upsampling filter,
@@ -29,13 +30,14 @@ from nfe.gan.ops import (
     normalise_z,
     upsample,
 )
+from nfe.gan.published_stylegan2 import PublishedSynthesis
 from nfe.gan.stylegan1 import AdainSynthesis
 
 __all__ = ["Architecture", "Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
 
 MAPPING_LR_MULTIPLIER = 0.01
 STDDEV_GROUP = 4
-Architecture = Literal["stylegan2", "stylegan"]
+Architecture = Literal["stylegan2", "stylegan", "published_stylegan2"]
 
 
 def num_channels(side: int, channel_base: int, channel_max: int) -> int:
@@ -108,7 +110,7 @@ class Synthesis(nn.Module):
         Code i drives layer i; an RGB output takes the code of the layer that follows.
         """
         num_blocks = len(self.to_rgb) if side is None else int(math.log2(side)) - 1
-        x = self.constant.expand(len(w_plus), -1, -1, -1)
+        x = self.constant.expand(w_plus.shape[0], -1, -1, -1)  # len() would fix N in an ONNX file
         x = x.contiguous(memory_format=torch.channels_last)
         x = self.layers[0](x, w_plus[:, 0])
         images = self.to_rgb[0](x, w_plus[:, 1])
@@ -136,10 +138,11 @@ class Generator(nn.Module):
         num_mapping_layers: Depth of the mapping.
         channel_base: Width times side of the layers, up to `channel_max`.
         channel_max: Largest width.
-        architecture: Which synthesis: StyleGAN2's, or the first StyleGAN's.
+        architecture: Which synthesis: StyleGAN2's as we train it, the first StyleGAN's, or
+            StyleGAN2's as published, for weights that come from elsewhere.
 
     Raises:
-        ValueError: If `resolution` is no power of two, or `architecture` is none of the two.
+        ValueError: If `resolution` is no power of two, or `architecture` is none of these.
     """
 
     w_avg: Tensor
@@ -170,12 +173,14 @@ class Generator(nn.Module):
         }
         self.resolution, self.z_dim, self.w_dim = resolution, z_dim, w_dim
         self.mapping = Mapping(z_dim, w_dim, num_mapping_layers)
-        self.synthesis: Synthesis | AdainSynthesis
+        widths = [num_channels(side, channel_base, channel_max) for side in _sides(resolution)]
+        self.synthesis: Synthesis | AdainSynthesis | PublishedSynthesis
         if architecture == "stylegan2":
             self.synthesis = Synthesis(resolution, w_dim, channel_base, channel_max)
-        else:
-            widths = [num_channels(side, channel_base, channel_max) for side in _sides(resolution)]
+        elif architecture == "stylegan":
             self.synthesis = AdainSynthesis(widths, w_dim)
+        else:
+            self.synthesis = PublishedSynthesis(widths, w_dim)
         self.num_ws = self.synthesis.num_ws
         self.register_buffer("w_avg", torch.zeros(w_dim))
 

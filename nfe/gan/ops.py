@@ -92,11 +92,15 @@ class ModulatedConv(nn.Module):
         """Map [N, num_in, H, W] under codes [N, w_dim] to [N, num_out, H, W]."""
         style = self.affine(w)  # [N, num_in]
         weight = self.weight * self.scale
-        y = F.conv2d(x * style[:, :, None, None], weight, padding=self.padding)
+        y = self.convolve(x * style[:, :, None, None], weight)
         if self.demodulate:
             power = style.square() @ weight.square().sum(dim=(2, 3)).t()  # [N, num_out]
             y = y * (math.sqrt(2) * (power + 1e-8).rsqrt())[:, :, None, None]
         return y
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Convolve [N, num_in, H, W] with [num_out, num_in, kernel, kernel]; the size is kept."""
+        return F.conv2d(x, weight, padding=self.padding)
 
 
 def leaky_relu(x: Tensor) -> Tensor:

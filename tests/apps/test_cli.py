@@ -69,7 +69,9 @@ def test_help_and_checks_import_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", [c.callback.__name__ for c in app.registered_commands])
+@pytest.mark.parametrize(
+    "command", [c.callback.__name__.replace("_", "-") for c in app.registered_commands]
+)
 def test_every_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0

@@ -128,15 +128,18 @@ def fit(w: np.ndarray, labels: pd.DataFrame) -> list[Boundary]:
     ]
 
 
-def write_detector(path: Path, boxes: Sequence[Sequence[int]] = ((8, 6, 28, 26),)) -> None:
-    """Write a detector that sees faces in these boxes of every picture brighter than grey."""
+def write_detector(
+    path: Path, boxes: Sequence[tuple[int, int, int, int]] = ((8, 6, 28, 26),)
+) -> None:
+    """Write a detector that sees these faces in every picture brighter than grey, best first."""
+    factors = np.array([0.9**index for index in range(len(boxes))], np.float32)
     fixed = {"boxes": np.array([boxes], np.float32), "axes": np.array([1, 2, 3])}
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["images", "axes"], ["mean"], keepdims=0),
             helper.make_node("Sigmoid", ["mean"], ["probability"]),
-            helper.make_node("Unsqueeze", ["probability", "one"], ["score"]),
-            helper.make_node("Expand", ["score", "shape"], ["scores"]),
+            helper.make_node("Unsqueeze", ["probability", "one"], ["column"]),
+            helper.make_node("Mul", ["column", "factors"], ["scores"]),
             helper.make_node("Identity", ["fixed_boxes"], ["boxes"]),
         ],
         "detector",
@@ -149,7 +152,7 @@ def write_detector(path: Path, boxes: Sequence[Sequence[int]] = ((8, 6, 28, 26),
             numpy_helper.from_array(fixed["boxes"], "fixed_boxes"),
             numpy_helper.from_array(fixed["axes"], "axes"),
             numpy_helper.from_array(np.array([1]), "one"),
-            numpy_helper.from_array(np.array([1, len(boxes)]), "shape"),
+            numpy_helper.from_array(factors, "factors"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])

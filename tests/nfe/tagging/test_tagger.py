@@ -1,10 +1,8 @@
 import json
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from nfe.errors import ModelFileError, TagsError
@@ -14,6 +12,12 @@ from nfe.tagging.groups import probabilities
 from nfe.tagging.network import TaggerNetwork
 from nfe.tagging.storage import load_groups, load_tagger_network, write_tagger
 from nfe.tagging.tagger import Tagger
+from tests.nfe.tagging.illustration2vec import (
+    NUM_TAGS,
+    reference_scores,
+    write_illustration2vec,
+    write_tag_list,
+)
 from tests.nfe.tagging.synthetic import GROUPS
 
 THRESHOLDS = {
@@ -22,8 +26,6 @@ THRESHOLDS = {
     "blue": (0.9, 0.5, 0.1),
     "bar": (1, 1, 0),
 }
-MEAN_BGR = (164.76139251, 167.47864617, 181.13838569)
-NUM_TAGS = 1539
 
 
 @pytest.fixture
@@ -40,57 +42,13 @@ def pixels():
     return np.random.default_rng(1).integers(0, 256, (7, 16, 16, 3), dtype=np.uint8)
 
 
-def write_illustration2vec(folder, weights, batch, features=False):
-    """Write an ONNX file in Illustration2Vec's layout: sigmoid(weights @ mean of 16 x 16 tiles)."""
-    folder.mkdir(exist_ok=True)
-    outputs = [helper.make_tensor_value_info("prob", TensorProto.FLOAT, [batch, NUM_TAGS, 1, 1])]
-    nodes = [
-        helper.make_node(
-            "AveragePool", ["data"], ["tiles"], kernel_shape=[16, 16], strides=[16, 16]
-        ),
-        helper.make_node("Flatten", ["tiles"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "weights"], ["logits"], transB=1),
-        helper.make_node("Sigmoid", ["logits"], ["flat_prob"]),
-        helper.make_node("Unsqueeze", ["flat_prob", "axes"], ["prob"]),
-    ]
-    constants = [
-        numpy_helper.from_array(weights, "weights"),
-        numpy_helper.from_array(np.array([2, 3]), "axes"),
-    ]
-    name = "illust2vec_tag_ver200.onnx"
-    if features:
-        outputs = [helper.make_tensor_value_info("encode1", TensorProto.FLOAT, [batch, 588])]
-        nodes = [*nodes[:1], helper.make_node("Flatten", ["tiles"], ["encode1"])]
-        constants, name = [], "illust2vec_ver200.onnx"
-    data = helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, 224, 224])
-    graph = helper.make_graph(nodes, "illust2vec", [data], outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save(model, folder / name)
-
-
 @pytest.fixture(params=["N", 1, 4])
 def illustration2vec(request, tmp_path):
     rng = np.random.default_rng(4)
     weights = rng.normal(0, 0.002, (NUM_TAGS, 588)).astype(np.float32)
     write_illustration2vec(tmp_path, weights, request.param)
-    words = [f"tag {i}" for i in range(NUM_TAGS)]
-    words[:3], words[1536:] = (
-        ["long hair", "blue hair", "smile"],
-        ["safe", "questionable", "explicit"],
-    )
-    (tmp_path / "tag_list.json").write_text(json.dumps(words))
+    write_tag_list(tmp_path)
     return tmp_path, weights
-
-
-def reference_scores(picture, weights):
-    """Illustration2Vec's preparation pixel by pixel with torch, and the network in NumPy."""
-    levels = np.asarray(picture, dtype=np.float64)
-    levels = np.stack([levels] * 3, axis=2) if levels.ndim == 2 else levels[:, :, :3]
-    image = torch.from_numpy(levels).permute(2, 0, 1)[None]
-    image = torch.nn.functional.interpolate(image, (224, 224), mode="bilinear", align_corners=False)
-    blue_green_red = image.flip(1) - torch.tensor(MEAN_BGR).double()[:, None, None]
-    tiles = torch.nn.functional.avg_pool2d(blue_green_red, 16).flatten(1).numpy()
-    return 1 / (1 + np.exp(-tiles @ weights.T))[0]
 
 
 def test_illustration2vec_against_an_independent_preparation(illustration2vec):
