@@ -25,6 +25,7 @@ from apps.interpolate import interpolate
 from apps.mix import mix
 from apps.restore import restore
 from apps.sample import sample
+from apps.ui import ui
 from nfe.errors import ParamsError
 
 __all__ = ["app", "main"]
@@ -99,7 +100,7 @@ def status(
             typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
 
 
-for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, doctor):
+for command in (edit, ui, restore, diffuse, sample, interpolate, mix, directions, info, doctor):
     app.command()(command)
 
 

@@ -10,7 +10,7 @@ import typer
 from apps.exits import errors_to_exit_codes
 from apps.options import DEFAULT_MODEL, check_model
 
-__all__ = ["info"]
+__all__ = ["info", "model_lines"]
 
 
 def info(
@@ -26,11 +26,12 @@ def info(
     if json_:
         typer.echo(json.dumps(content, indent=2))
         return
-    for name, line in _lines(content):
+    for name, line in model_lines(content):
         typer.echo(f"{name:<18}{line}".rstrip())
 
 
-def _lines(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def model_lines(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What `describe_model` says, as pairs of a name and a line."""
     if content["name"]:
         yield "name", content["name"]
     yield "resolution", f"{content['resolution']} px, {content['num_ws']} layers of w"

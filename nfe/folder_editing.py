@@ -15,16 +15,11 @@ from nfe.edit_records import Records, Row, matches
 from nfe.editing import Strength, check_edit
 from nfe.errors import PictureError
 from nfe.face_editing import EditedFaces, edit_faces, invert_faces, strip_faces
-from nfe.faces.alignment import (
-    Transform,
-    align,
-    face_transform,
-    paste_back,
-    whole_picture_transform,
-)
+from nfe.faces.alignment import Transform
 from nfe.file_discovery import Found
 from nfe.files import sha256_file, write_bytes
-from nfe.images import encode_png, make_grid, resize_pixels
+from nfe.images import encode_png, make_grid
+from nfe.picture_faces import CutFaces, cut_faces, put_faces_back
 from nfe.picture_files import SUFFIXES, Picture, encode_picture, read_picture
 
 __all__ = ["EditSettings", "FolderEditor", "edit_files"]
@@ -71,9 +66,7 @@ class Opened:
         found: The file.
         sha256: Of the file.
         picture: None when it could not be read.
-        transforms: Where its faces lie.
-        whole: The picture is a face itself.
-        faces: uint8, [R, R, 3] each.
+        cut: Its faces.
         problem: Why it failed; "" when it did not.
         last: Its row, when it was done before and nothing changed.
     """
@@ -81,11 +74,19 @@ class Opened:
     found: Found
     sha256: str = ""
     picture: Picture | None = None
-    transforms: list[Transform] = field(default_factory=list)
-    whole: bool = False
-    faces: list[np.ndarray] = field(default_factory=list)
+    cut: CutFaces = field(default_factory=lambda: CutFaces([], [], whole=False))
     problem: str = ""
     last: Row | None = None
+
+    @property
+    def faces(self) -> list[np.ndarray]:
+        """Its faces, uint8, [R, R, 3] each."""
+        return self.cut.pixels
+
+    @property
+    def transforms(self) -> list[Transform]:
+        """Where they lie."""
+        return self.cut.transforms
 
 
 @dataclass(frozen=True)
@@ -139,28 +140,10 @@ class FolderEditor:
             )
 
     def _cut_faces(self, opened: Opened) -> None:
-        found, side = opened.found, self.bundle.generator.resolution
+        found = opened.found
         picture = read_picture(found.path.read_bytes(), found.name, self.settings.max_pixels)
-        seen = picture.on_white
-        height, width = seen.shape[:2]
-        opened.picture = picture
-        opened.whole = self.settings.faces == "whole" or (
-            self.settings.faces == "auto" and height == width <= 2 * side
-        )
-        if opened.whole:
-            opened.transforms = [whole_picture_transform(seen)]
-        elif self.bundle.detector is None:
-            raise PictureError(
-                f"{found.name} must be a face itself, as the model has no face detector; "
-                "cut the face out and give --faces whole"
-            )
-        else:
-            alignment = self.bundle.description["alignment"]
-            opened.transforms = [
-                face_transform(face, alignment["margin"], alignment["max_angle"])
-                for face in self.bundle.detector.detect(seen)
-            ]
-        opened.faces = [align(seen, transform, side) for transform in opened.transforms]
+        cut = cut_faces(picture, found.name, self.settings.faces, self.bundle)
+        opened.picture, opened.cut = picture, cut
 
     def edit(self, chunk: Sequence[Opened]) -> Iterator[Row]:
         """Edit all faces of opened files together; write file after file, yield its row."""
@@ -227,14 +210,9 @@ class FolderEditor:
         if not opened.faces and path.suffix == SUFFIXES[found.kind] and found.kind != "GIF":
             write_bytes(path, found.path.read_bytes())
             return
-        pixels = opened.picture.pixels
-        if opened.whole and pixels.shape[0] == pixels.shape[1]:
-            pixels = resize_pixels(edited[0], pixels.shape[0])
-        else:
-            feather = self.bundle.description["alignment"]["feather"]
-            for face, transform in zip(edited, opened.transforms, strict=True):
-                pixels = paste_back(pixels, face, transform, feather)
-        write_bytes(path, encode_picture(Picture(pixels, opened.picture.alpha), path.suffix))
+        feather = self.bundle.description["alignment"]["feather"]
+        result = put_faces_back(opened.picture, edited, opened.cut, feather)
+        write_bytes(path, encode_picture(result, path.suffix))
 
     def _write_strip(self, found: Found, strips: np.ndarray) -> None:
         sheet = make_grid(strips.reshape(-1, *strips.shape[2:]), columns=strips.shape[1])
