@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,17 +96,18 @@ def read_picture(data: bytes, name: str, max_pixels: int) -> Picture:
         return Picture(rgb_from_picture(picture), None)
 
 
-def encode_picture(picture: Picture, suffix: str) -> bytes:
+def encode_picture(picture: Picture, suffix: str, extra: Mapping[str, Any] | None = None) -> bytes:
     """Encode a picture for a file with this suffix; alpha is kept where the format has it.
 
     Lossless for PNG, WebP, BMP and TIFF. JPEG and BMP have no alpha: the picture is then laid
     on white.
 
     Args:
-        picture: What to write. No metadata is written.
+        picture: What to write. No metadata is written but what `extra` brings.
         suffix: One of the values of `SUFFIXES`.
+        extra: More arguments of Pillow's `save`.
     """
-    options = SAVE_OPTIONS[suffix]
+    options = {**SAVE_OPTIONS[suffix], **(extra or {})}
     buffer = io.BytesIO()
     if picture.alpha is None or suffix in (".jpg", ".bmp"):
         Image.fromarray(picture.on_white).save(buffer, **options)

@@ -1,15 +1,15 @@
 """The controls of an edit: each attribute changed, kept or free; how far."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from apps.page.parts import QUIET, Page
-from nfe.editing import Strength
+from nfe.editing import Strength, check_edit
 from nfe.picture_editing import strength_range
 
-__all__ = ["EditControls", "chosen_edit"]
+__all__ = ["EditControls", "chosen_edit", "control_values"]
 
 FREE, KEEP, CHANGE = "free", "keep", "="
 
@@ -63,3 +63,22 @@ def chosen_edit(
     named = list(zip(attributes, choices, strict=True))
     changes = {name: c.removeprefix(CHANGE) for name, c in named if c.startswith(CHANGE)}
     return changes, [name for name, c in named if c == KEEP], "auto" if auto else distance
+
+
+def control_values(
+    page: Page,
+    attributes: Sequence[str],
+    changes: Mapping[str, str],
+    keep: Sequence[str],
+    strength: Strength,
+) -> list[Any]:
+    """Set the controls to an edit: values for `EditControls.inputs`.
+
+    Raises:
+        ParamsError: If the model cannot make such an edit.
+    """
+    check_edit(page.bundle.boundaries, changes, keep)
+    choices = dict.fromkeys(keep, KEEP) | {n: CHANGE + value for n, value in changes.items()}
+    auto = strength == "auto"
+    distance = gr.Slider(visible=not auto) if auto else gr.Slider(value=strength, visible=True)
+    return [auto, distance, *(choices.get(name, FREE) for name in attributes)]

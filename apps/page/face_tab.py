@@ -1,5 +1,6 @@
 """New faces: a face per seed, and on to its editing."""
 
+import hashlib
 import random
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ import gradio as gr
 import numpy as np
 
 from apps.page.edit_tab import EditTab
+from apps.page.edit_work import Opened, show_opened
 from apps.page.parts import (
     QUIET,
     Page,
@@ -43,11 +45,11 @@ def build_face_tab(page: Page, tabs: gr.Tabs, edit: EditTab, edit_id: str) -> li
         *draw, **QUIET
     )
     to_edit.click(
-        sentences(partial(_hand_over, page, edit, edit_id)),
+        sentences(partial(_hand_over, page, edit_id)),
         [seed, truncation],
         [tabs, *edit.outputs],
         **QUIET,
-    ).success(*edit.preview, **QUIET)
+    ).success(*edit.preview, **QUIET).success(*edit.finish, **QUIET)
     return draw
 
 
@@ -64,11 +66,10 @@ def _face(page: Page, seed: int, truncation: float) -> np.ndarray:
     return render_pixels(generator, generator.broadcast(w), device)[0]
 
 
-def _hand_over(
-    page: Page, edit: EditTab, edit_id: str, seed: float, truncation: float
-) -> list[Any]:
+def _hand_over(page: Page, edit_id: str, seed: float, truncation: float) -> list[Any]:
     number, generator = check_seed(seed), page.bundle.generator
     w = w_from_seeds(generator, [number], truncation, page.bundle.device)
     w_plus = generator.broadcast(w)[0].numpy()
-    opened = picture_of_code(w_plus, f"{number:04d}.png", page.bundle)
-    return [gr.Tabs(selected=edit_id), *edit.show(opened)]
+    inverted = picture_of_code(w_plus, f"{number:04d}.png", page.bundle)
+    sha256 = hashlib.sha256(encode_png(inverted.picture.pixels)).hexdigest()
+    return [gr.Tabs(selected=edit_id), *show_opened(Opened(inverted, sha256, {}))]
