@@ -19,6 +19,7 @@ __all__ = [
     "edit_picture",
     "invert_picture",
     "picture_of_code",
+    "refine_picture",
     "strength_range",
 ]
 
@@ -45,16 +46,15 @@ class InvertedPicture:
 
 
 def invert_picture(
-    picture: Picture, name: str, bundle: Bundle, faces: str, num_steps: int, batch_size: int
+    picture: Picture, name: str, bundle: Bundle, faces: str, batch_size: int
 ) -> InvertedPicture:
-    """Find the codes of all faces of a picture.
+    """Find all faces of a picture and what the encoder says of them, without refinement.
 
     Args:
         picture: The picture.
         name: What to call it in errors.
         bundle: The model.
         faces: As `cut_faces` takes it.
-        num_steps: Steps of refinement; 0 for the encoder alone.
         batch_size: Faces per pass.
 
     Raises:
@@ -65,9 +65,18 @@ def invert_picture(
         raise PictureError(
             f"{name} must show a face, none was found; choose another picture, or cut the face out"
         )
-    pixels = np.stack(cut.pixels)
-    w_plus = invert_faces(pixels, bundle, num_steps, batch_size, lambda *_: None)
+    w_plus = invert_faces(np.stack(cut.pixels), bundle, 0, batch_size, lambda *_: None)
     return _with_reconstructions(name, picture, cut, w_plus, bundle, batch_size)
+
+
+def refine_picture(
+    inverted: InvertedPicture, bundle: Bundle, num_steps: int, batch_size: int
+) -> InvertedPicture:
+    """Find the codes of the same faces again, with `num_steps` steps of refinement."""
+    pixels = np.stack(inverted.cut.pixels)
+    w_plus = invert_faces(pixels, bundle, num_steps, batch_size, lambda *_: None)
+    picture, cut = inverted.picture, inverted.cut
+    return _with_reconstructions(inverted.name, picture, cut, w_plus, bundle, batch_size)
 
 
 def picture_of_code(w_plus: np.ndarray, name: str, bundle: Bundle) -> InvertedPicture:
@@ -119,7 +128,7 @@ def _with_reconstructions(
     bundle: Bundle,
     batch_size: int,
 ) -> InvertedPicture:
-    images = synthesise(w_plus, bundle, batch_size)
+    images = synthesise(w_plus, bundle, batch_size).clamp(-1, 1)  # as it is shown
     errors = images - images_from_pixels(np.stack(cut.pixels))
     mse = errors.square().mean(dim=(1, 2, 3)).numpy()
     return InvertedPicture(name, picture, cut, w_plus, pixels_from_images(images), mse)

@@ -42,9 +42,9 @@ class EditControls:
                 for attribute, names in values.items()
             ]
         usual, far = strength_range(page.bundle)
-        self.auto = gr.Checkbox(True, label="Just enough", container=False)
+        self.auto = gr.Checkbox(True, label="Strength: just enough", container=False)
         self.distance = gr.Slider(
-            0, round(far, 1), round(usual, 1), label="Strength", visible=False
+            0, round(far, 1), round(usual, 1), label="Distance", visible=False
         )
         self.auto.change(
             lambda auto: gr.Slider(visible=not auto), self.auto, self.distance, **QUIET

@@ -14,6 +14,7 @@ from apps.page.edit_work import (
     load_settings,
     open_picture,
     preview_edit,
+    refine_opened,
 )
 from apps.page.parts import QUIET, SHOWN, STAGE_HEIGHT, Page, PictureUpload, sentences
 
@@ -70,7 +71,11 @@ def build_edit_tab(page: Page) -> EditTab:
         (sentences(partial(finish_edit, page)), [opened, result], [strip, download]),
     )
     opening = upload.upload(
-        sentences(partial(open_picture, page)), [upload, whole, steps], tab.outputs, **SHOWN
+        sentences(partial(open_picture, page)),
+        [upload, whole, steps],
+        tab.outputs,
+        show_progress_on=upload,
+        **SHOWN,
     )
     opening.failure(lambda: None, None, upload, **QUIET)
     another.click(close_picture, None, [*tab.outputs, result, note, strip, download], **QUIET)
@@ -84,7 +89,10 @@ def build_edit_tab(page: Page) -> EditTab:
         **QUIET,
     )
     changing.success(*tab.finish, **QUIET)
-    for event in (opening, loading):
+    refining = opening.success(*tab.preview, **QUIET).success(
+        sentences(partial(refine_opened, page)), [opened, steps], [opened, faces], **SHOWN
+    )
+    for event in (refining, loading):
         event.success(*tab.preview, **QUIET).success(*tab.finish, **QUIET)
     return tab
 

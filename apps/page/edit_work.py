@@ -3,7 +3,7 @@
 import hashlib
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.page.parts import BATCH_SIZE, Page, download_path, figures, for_screen
 from nfe.editing import Strength
 from nfe.errors import PictureError
 from nfe.face_editing import STRIP_OFFSETS, EditedFaces, strip_faces
-from nfe.picture_editing import InvertedPicture, edit_picture, invert_picture
+from nfe.picture_editing import InvertedPicture, edit_picture, invert_picture, refine_picture
 from nfe.picture_files import Picture, encode_picture, read_picture
 from nfe.provenance import FaceDistances, Provenance, embed, package_version, read_provenance
 
@@ -26,6 +26,7 @@ __all__ = [
     "load_settings",
     "open_picture",
     "preview_edit",
+    "refine_opened",
     "show_opened",
 ]
 
@@ -59,32 +60,36 @@ class Edited:
 
 
 def open_picture(page: Page, path: str | None, whole: bool, num_steps: float) -> list[Any]:
-    """Read an uploaded file and find its faces."""
+    """Read an uploaded file and find its faces; `refine_opened` follows."""
     if path is None:
         return [gr.skip()] * 5
     data, name, steps = Path(path).read_bytes(), Path(path).name, int(num_steps)
     picture = read_picture(data, name, page.max_pixels)
     faces = "whole" if whole else "auto"
-    inverted = invert_picture(picture, name, page.bundle, faces, steps, BATCH_SIZE)
+    inverted = invert_picture(picture, name, page.bundle, faces, BATCH_SIZE)
     parameters: dict[str, str | int | bool] = {"faces": "whole"} if whole else {}
     if steps != page.bundle.description["refinement"]["num_steps"]:
         parameters["steps"] = steps
     return show_opened(Opened(inverted, hashlib.sha256(data).hexdigest(), parameters))
 
 
+def refine_opened(page: Page, opened: Opened | None, num_steps: float) -> list[Any]:
+    """Redraw its faces better. Values of: opened, faces."""
+    if opened is None or not num_steps:
+        return [gr.skip()] * 2
+    inverted = refine_picture(opened.inverted, page.bundle, int(num_steps), BATCH_SIZE)
+    return [replace(opened, inverted=inverted), _faces(inverted, "redrawn")]
+
+
 def show_opened(opened: Opened) -> list[Any]:
     """Values of: opened, upload, stage, faces, another."""
     inverted = opened.inverted
     seen = for_screen(inverted.picture.on_white)
-    pixels, captions = [], []
-    for index in range(min(SHOWN_FACES, len(inverted.mse))):
-        pixels += [inverted.cut.pixels[index], inverted.reconstructions[index]]
-        captions += ["found", f"redrawn, error {inverted.mse[index]:.3f}"]
     return [
         opened,
         gr.Image(visible=False, value=None),
-        gr.ImageSlider(visible=True, value=(seen, seen)),
-        figures(pixels, captions, few=True),
+        gr.ImageSlider(visible=True, value=(seen, seen), slider_position=_middle(inverted)),
+        _faces(inverted, "first guess"),
         gr.Button(interactive=True),
     ]
 
@@ -154,6 +159,20 @@ def load_settings(page: Page, attributes: Sequence[str], path: str) -> list[Any]
     return control_values(
         page, attributes, *edit, "auto" if provenance.strength == "auto" else provenance.strength
     )
+
+
+def _faces(inverted: InvertedPicture, how: str) -> str:
+    pixels, captions = [], []
+    for index in range(min(SHOWN_FACES, len(inverted.mse))):
+        pixels += [inverted.cut.pixels[index], inverted.reconstructions[index]]
+        captions += ["found", f"{how}, error {inverted.mse[index]:.3f}"]
+    return figures(pixels, captions, few=True)
+
+
+def _middle(inverted: InvertedPicture) -> float:
+    """Where the first face has its middle, in per cent of the picture's width."""
+    x, _ = inverted.cut.transforms[0].center
+    return 100 * min(max(x / inverted.picture.pixels.shape[1], 0.05), 0.95)
 
 
 def _note(result: Edited) -> str:
