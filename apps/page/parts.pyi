@@ -63,11 +63,8 @@ class PictureUpload(gr.Image):
     def preprocess(self, payload: Any) -> str | None:
         """Return the path; gr.Image would decode the file, whatever its size."""
         return None if payload is None else payload.path
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
