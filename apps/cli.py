@@ -31,6 +31,7 @@ from apps.projects import enter_project
 from apps.restore import restore
 from apps.sample import sample
 from apps.tag import tag
+from apps.ui import ui
 from apps.verify import verify
 from nfe.errors import ParamsError
 
@@ -107,7 +108,7 @@ def status(
 
 
 for command in (
-    *(edit, invert, tag, crop, restore, diffuse),
+    *(edit, ui, invert, tag, crop, restore, diffuse),
     *(sample, interpolate, mix, directions),
     *(models, info, export, import_weights, verify, doctor),
 ):

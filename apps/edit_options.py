@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from apps.options import check_model
+from apps.options import Inputs, Limit, MaxPixels, check_model
 from nfe.errors import ParamsError
 
 if TYPE_CHECKING:
@@ -45,13 +45,6 @@ __all__ = [
     "Timeout",
 ]
 
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="INPUT...",
-        help="Files, folders, globs, list files (.txt, one path a line), or - for such a list.",
-    ),
-]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")]
 Set = Annotated[
     list[str],
@@ -108,9 +101,7 @@ NoProvenance = Annotated[
     bool,
     typer.Option("--no-provenance", help="Do not write into results how they were made."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Take only the first files.")]
 BatchSize = Annotated[int, typer.Option(min=1, max=1024, help="Faces at a time.")]
-MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width times height of a picture.")]
 MaxMegabytes = Annotated[float, typer.Option(min=0.001, help="Largest size of a file.")]
 Timeout = Annotated[
     float, typer.Option(min=0.001, metavar="SECONDS", help="Longest time to open a file.")

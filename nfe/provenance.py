@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from nfe.editing import Strength
 from nfe.errors import PictureError
 
 __all__ = [
@@ -84,7 +85,7 @@ class Provenance:
     input_sha256: str
     changes: Mapping[str, str]
     keep: Sequence[str]
-    strength: str | float
+    strength: Strength
     parameters: Mapping[str, str | int | bool]
     faces: Sequence[FaceDistances]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nfe.errors import PictureError
 from nfe.faces.alignment import Transform, align, face_transform, whole_picture_transform
-from nfe.faces.detection import Detector
+from nfe.faces.detection import Detector, Face
 from nfe.file_discovery import Found
 from nfe.picture_files import read_picture
 
@@ -121,7 +121,7 @@ class FaceCutter:
         else:
             seen = self.detector.detect(pixels)
             if self.choose == "largest":
-                seen = sorted(seen, key=lambda face: face.box[0] - face.box[2])[:1]
+                seen = sorted(seen, key=_area, reverse=True)[:1]
             found = [(face_transform(f, self.margin, self.max_angle), f.score) for f in seen]
         return [CutFace(align(pixels, t, self.resolution), t, score) for t, score in found]
 
@@ -177,6 +177,11 @@ def name_faces(output: str, count: int, used: set[str]) -> list[str]:
             names.append(name)
     used.update(name.casefold() for name in names)
     return names
+
+
+def _area(face: Face) -> float:
+    x0, y0, x1, y1 = face.box
+    return (x1 - x0) * (y1 - y0)
 
 
 def _cut_file(

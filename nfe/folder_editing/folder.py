@@ -22,8 +22,8 @@ from nfe.file_discovery import Found
 from nfe.files import sha256_file, write_bytes
 from nfe.folder_editing.ahead import open_ahead
 from nfe.folder_editing.opening import Opened, Opener
-from nfe.folder_editing.results import edited_frame
 from nfe.images import encode_png
+from nfe.picture_faces import edited_frame
 from nfe.picture_files import SUFFIXES, encode_frames
 from nfe.picture_tables import picture_table, shown_side
 from nfe.provenance import FaceDistances, Provenance, embed, package_version

@@ -1,39 +1,19 @@
 """Open picture files and cut out their faces; nothing that a file does raises."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from nfe.bundle import Bundle
 from nfe.edit_records import Records, Row, matches
 from nfe.errors import PictureError
-from nfe.faces.alignment import Transform, align, face_transform, whole_picture_transform
-from nfe.faces.detection import Face
+from nfe.faces.cutting import Choose, FaceCutter
 from nfe.file_discovery import Found
 from nfe.files import sha256_file
 from nfe.folder_editing.settings import EditSettings, Limits
-from nfe.picture_files import Picture, read_frames, read_picture
+from nfe.picture_faces import Frame, cut_frame
+from nfe.picture_files import read_frames, read_picture
 
-__all__ = ["Frame", "Opened", "Opener"]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A picture, or a frame of one, and its faces.
-
-    Attributes:
-        picture: Decoded.
-        transforms: Where its F faces lie.
-        whole: The picture is a face itself.
-        faces: uint8, [R, R, 3], F of them.
-    """
-
-    picture: Picture
-    transforms: Sequence[Transform]
-    whole: bool
-    faces: Sequence[np.ndarray]
+__all__ = ["Opened", "Opener"]
 
 
 @dataclass
@@ -121,7 +101,8 @@ class Opener:
             pictures = read_frames(data, name, self.limits.max_pixels)
         else:
             pictures = [read_picture(data, name, self.limits.max_pixels)]
-        return [self._frame(picture, name) for picture in pictures]
+        cutter = self._cutter()
+        return [cut_frame(picture, name, cutter) for picture in pictures]
 
     def _check_file(self, found: Found) -> None:
         """Refuse what is no regular file (hashing a pipe has no end), or too large a one."""
@@ -157,29 +138,8 @@ class Opener:
                 "move it, or give --overwrite"
             )
 
-    def _frame(self, picture: Picture, name: str) -> Frame:
-        seen, side = picture.on_white, self.bundle.generator.resolution
-        height, width = seen.shape[:2]
-        whole = self.settings.faces == "whole" or (
-            self.settings.faces == "auto" and height == width <= 2 * side
-        )
-        transforms = [whole_picture_transform(seen)] if whole else self._detect(seen, name)
-        return Frame(picture, transforms, whole, [align(seen, t, side) for t in transforms])
-
-    def _detect(self, seen: np.ndarray, name: str) -> list[Transform]:
-        if self.bundle.detector is None:
-            raise PictureError(
-                f"{name} must be a face itself, as the model has no face detector; "
-                "cut the face out and give --faces whole"
-            )
-        faces = self.bundle.detector.detect(seen)
-        if self.settings.largest or self.settings.paste_back is False:
-            faces = sorted(faces, key=_area, reverse=True)[:1]
-        alignment = self.bundle.description["alignment"]
-        margin, max_angle = alignment["margin"], alignment["max_angle"]
-        return [face_transform(face, margin, max_angle) for face in faces]
-
-
-def _area(face: Face) -> float:
-    x0, y0, x1, y1 = face.box
-    return (x1 - x0) * (y1 - y0)
+    def _cutter(self) -> FaceCutter:
+        bundle, settings = self.bundle, self.settings
+        one = settings.largest or settings.paste_back is False
+        choose: Choose = "largest" if one else "all"
+        return FaceCutter.of_model(bundle.description, bundle.detector, settings.faces, choose)

@@ -1,18 +1,52 @@
-"""Put edited faces back into their pictures."""
+"""The faces of a picture: cut them out, put them back."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nfe.faces.alignment import Transform, paste_back
-from nfe.folder_editing.opening import Frame
+from nfe.faces.cutting import FaceCutter
 from nfe.images import resize_pixels
 from nfe.picture_files import Picture
 
-__all__ = ["edited_frame", "paste_in_bands"]
+__all__ = ["Frame", "cut_frame", "edited_frame", "paste_in_bands"]
 
 BAND_PIXELS = 4_000_000  # of the face's square blended at once; it takes 100 bytes for each
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture, or a frame of one, and its faces.
+
+    Attributes:
+        picture: Decoded.
+        transforms: Where its F faces lie.
+        whole: The picture is a face itself.
+        faces: uint8, [R, R, 3], F of them.
+    """
+
+    picture: Picture
+    transforms: Sequence[Transform]
+    whole: bool
+    faces: Sequence[np.ndarray]
+
+
+def cut_frame(picture: Picture, name: str, cutter: FaceCutter) -> Frame:
+    """Find the faces of a picture and cut them out.
+
+    Args:
+        picture: Where to look; transparent parts are seen as white.
+        name: What to call it in errors.
+        cutter: Which faces, and how large.
+
+    Raises:
+        PictureError: If faces must be found and the cutter has no detector.
+    """
+    seen = picture.on_white
+    found = cutter.cut(seen, name)
+    transforms = [face.transform for face in found]
+    return Frame(picture, transforms, cutter.is_whole(seen), [face.pixels for face in found])
 
 
 def edited_frame(

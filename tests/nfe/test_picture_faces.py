@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from nfe.faces.alignment import Transform, paste_back, whole_picture_transform
-from nfe.folder_editing.opening import Frame
-from nfe.folder_editing.results import edited_frame, paste_in_bands
+from nfe.picture_faces import Frame, edited_frame, paste_in_bands
 from nfe.picture_files import Picture
 
 RNG = np.random.default_rng(0)

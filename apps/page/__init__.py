@@ -1,0 +1,1 @@
+"""The page of `nfe ui`: one file per tab."""
