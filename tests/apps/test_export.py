@@ -114,6 +114,14 @@ def test_a_zip_takes_squares_of_one_side(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 
+def test_a_zip_takes_a_power_of_two(nfe: Nfe, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    result = nfe("export", "stylegan-zip", tmp_path / "a.zip", "--pictures", tmp_path / "a.png")
+    assert result.exit_code == 1
+    assert "a.png must be square, of a power of two" in result.stderr
+    assert not (tmp_path / "a.zip").exists()
+
+
 def test_an_imagefolder_keeps_names_and_tags(nfe: Nfe, crops: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = nfe("export", "imagefolder", out, "--pictures", crops, "--json")
