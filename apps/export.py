@@ -21,7 +21,7 @@ from nfe.errors import ParamsError
 
 __all__ = ["export"]
 
-DEFAULT_PICTURES = Path("data/curate/dataset.zip")
+DEFAULT_PICTURES = Path("data/curate")
 
 
 def export(
@@ -129,10 +129,11 @@ def _export_boundaries(out: Path, model: Path) -> dict[str, str]:
 
 def _export_pictures(what: str, out: Path, source: Path) -> dict[str, int]:
     from nfe.files import sweep_leftovers
-    from nfe.picture_export import write_imagefolder, write_stylegan_zip
+    from nfe.picture_export import list_curated, write_imagefolder, write_stylegan_zip
     from nfe.sources import list_source
 
-    found = list_source(source)
+    is_curated = (source / "index.parquet").is_file()
+    found = list_curated(source) if is_curated else list_source(source)
     sweep_leftovers(out.parent if what == "stylegan-zip" else out)
     write = write_stylegan_zip if what == "stylegan-zip" else write_imagefolder
     return {"num_pictures": write(out, found)}

@@ -40,8 +40,8 @@ def verify_cache(
     for done, path in enumerate(objects, start=1):
         md5 = path.parent.name + path.name
         if _md5(path) != md5.removesuffix(DIR):
-            holds = outputs.get(md5, "of an earlier run")
-            problem = f"damaged in DVC's cache, {holds}; delete it, then `nfe run`"
+            holds = outputs.get(md5, "an earlier run")
+            problem = f"damaged copy for {holds}; delete it, it is made again when needed"
             differences.append(Difference(os.path.relpath(path), problem))
         on_progress(done, len(objects), "cache")
     return len(objects), differences

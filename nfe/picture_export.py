@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,12 +11,30 @@ import numpy as np
 from nfe.errors import SourceError
 from nfe.files import write_bytes, write_stored_zip, write_text
 from nfe.images import decode_pixels, encode_png
-from nfe.sources import SourcePicture
+from nfe.sources import SourcePicture, list_source
 
-__all__ = ["IMAGEFOLDER_TABLE", "write_imagefolder", "write_stylegan_zip"]
+__all__ = ["IMAGEFOLDER_TABLE", "list_curated", "write_imagefolder", "write_stylegan_zip"]
 
 IMAGEFOLDER_TABLE = "metadata.jsonl"
 FOLDER_SIZE = 1000  # pictures per folder of the zip, as in StyleGAN's dataset_tool.py
+
+
+def list_curated(folder: Path) -> list[SourcePicture]:
+    """List the pictures of a curated data set's dataset.zip with the tags of its index.parquet.
+
+    Raises:
+        SourceError: If one of the two cannot be read.
+    """
+    import pandas as pd
+
+    index = folder / "index.parquet"
+    try:
+        table = pd.read_parquet(index, columns=["name", "tags"])
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{index} must be readable, got: {error}; run curate again") from error
+    tags_of = {name: tuple(str(tags).split()) for name, tags in table.itertuples(index=False)}
+    pictures = list_source(folder / "dataset.zip")
+    return [replace(picture, tags=tags_of.get(picture.name, ())) for picture in pictures]
 
 
 def write_stylegan_zip(path: Path, pictures: Sequence[SourcePicture]) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -113,6 +114,14 @@ def test_a_zip_takes_squares_of_one_side(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 
+def test_a_zip_takes_a_power_of_two(nfe: Nfe, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    result = nfe("export", "stylegan-zip", tmp_path / "a.zip", "--pictures", tmp_path / "a.png")
+    assert result.exit_code == 1
+    assert "a.png must be square, of a power of two" in result.stderr
+    assert not (tmp_path / "a.zip").exists()
+
+
 def test_an_imagefolder_keeps_names_and_tags(nfe: Nfe, crops: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = nfe("export", "imagefolder", out, "--pictures", crops, "--json")
@@ -126,6 +135,26 @@ def test_an_imagefolder_keeps_names_and_tags(nfe: Nfe, crops: Path, tmp_path: Pa
     for row, source in zip(rows, ("a.bmp", "a.png", "sub/b.png"), strict=True):
         found = np.asarray(Image.open(out / row["file_name"]))
         assert (found == np.asarray(Image.open(crops / source))).all()
+
+
+def test_a_curated_data_set_keeps_its_tags(
+    nfe: Nfe, crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curated = tmp_path / "data/curate"
+    curated.mkdir(parents=True)
+    with zipfile.ZipFile(curated / "dataset.zip", "w") as archive:
+        archive.write(crops / "a.png", "x/a.png")
+        archive.writestr("dataset.json", "{}")
+    rows = {"name": ["x/a.png", "held.png"], "tags": ["smile blue_hair", ""]}
+    pd.DataFrame(rows).to_parquet(curated / "index.parquet")
+    monkeypatch.chdir(tmp_path)
+    assert nfe("export", "imagefolder", "out").exit_code == 0
+    (row,) = map(json.loads, Path("out/metadata.jsonl").read_text().splitlines())
+    assert row == {"file_name": "x/a.png", "tags": ["smile", "blue_hair"]}
+    (curated / "index.parquet").write_bytes(b"x")
+    refused = nfe("export", "imagefolder", "other")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("error: data/curate/index.parquet must be readable")
 
 
 @pytest.mark.parametrize(
