@@ -79,6 +79,8 @@ def control_values(
     """
     check_edit(page.bundle.boundaries, changes, keep)
     choices = dict.fromkeys(keep, KEEP) | {n: CHANGE + value for n, value in changes.items()}
-    auto = strength == "auto"
-    distance = gr.Slider(visible=not auto) if auto else gr.Slider(value=strength, visible=True)
-    return [auto, distance, *(choices.get(name, FREE) for name in attributes)]
+    if isinstance(strength, str):
+        distance = gr.Slider(visible=False)
+    else:
+        distance = gr.Slider(value=strength, visible=True)
+    return [strength == "auto", distance, *(choices.get(name, FREE) for name in attributes)]

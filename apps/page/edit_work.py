@@ -153,10 +153,9 @@ def load_settings(page: Page, attributes: Sequence[str], path: str) -> list[Any]
             f"{Path(path).name} must carry its settings, it has none; take a PNG that this page "
             "or `nfe edit` wrote"
         )
-    edit = (provenance.changes, provenance.keep)
-    return control_values(
-        page, attributes, *edit, "auto" if provenance.strength == "auto" else provenance.strength
-    )
+    told = provenance.strength
+    strength: Strength = "auto" if isinstance(told, str) else told
+    return control_values(page, attributes, provenance.changes, provenance.keep, strength)
 
 
 def _faces(inverted: InvertedPicture, how: str) -> str:
