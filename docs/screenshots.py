@@ -74,6 +74,7 @@ def _edit(page: Any, picture: Path, change: str) -> None:
     page.locator(f"#edit-{attribute} input").click()
     page.get_by_role("option", name=value, exact=True).click()
     page.locator("#strip figure").first.wait_for()
+    page.locator("#download:not([disabled])").wait_for()
     page.mouse.move(0, 0)
     page.wait_for_timeout(1000)  # until the last picture has faded in
 

@@ -79,9 +79,8 @@ def control_values(
     """
     check_edit(page.bundle.boundaries, changes, keep)
     choices = dict.fromkeys(keep, KEEP) | {n: CHANGE + value for n, value in changes.items()}
-    distance = (
-        gr.Slider(visible=False)
-        if isinstance(strength, str)
-        else gr.Slider(value=strength, visible=True)
-    )
+    if isinstance(strength, str):
+        distance = gr.Slider(visible=False)
+    else:
+        distance = gr.Slider(value=strength, visible=True)
     return [strength == "auto", distance, *(choices.get(name, FREE) for name in attributes)]

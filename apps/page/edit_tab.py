@@ -16,8 +16,7 @@ from apps.page.edit_work import (
     preview_edit,
     refine_opened,
 )
-from apps.page.parts import QUIET, SHOWN, STAGE_HEIGHT, Page, sentences
-from apps.page.upload import PictureUpload
+from apps.page.parts import QUIET, SHOWN, STAGE_HEIGHT, Page, sentences, uploaded_path
 
 __all__ = ["EditTab", "build_edit_tab"]
 
@@ -41,7 +40,7 @@ class EditTab:
 
 def build_edit_tab(page: Page) -> EditTab:
     """Lay the tab out and connect it."""
-    opened, result = gr.State(None), gr.State(None)
+    path, opened, result = gr.State(None), gr.State(None), gr.State(None)
     with gr.Row():
         with gr.Column(scale=7, min_width=320):
             upload, stage = _stage()
@@ -71,14 +70,16 @@ def build_edit_tab(page: Page) -> EditTab:
         ),
         (sentences(partial(finish_edit, page)), [opened, result], [strip, download]),
     )
-    opening = upload.upload(
+    uploading = upload.upload(sentences(uploaded_path), upload, path, preprocess=False, **QUIET)
+    opening = uploading.success(
         sentences(partial(open_picture, page)),
-        [upload, whole, steps],
+        [path, whole, steps],
         tab.outputs,
         show_progress_on=upload,
         **SHOWN,
     )
-    opening.failure(lambda: None, None, upload, **QUIET)
+    for event in (uploading, opening):
+        event.failure(lambda: None, None, upload, **QUIET)
     another.click(close_picture, None, [*tab.outputs, result, note, strip, download], **QUIET)
     changing = gr.on(
         [c.input for c in controls.inputs], *tab.preview, trigger_mode="always_last", **QUIET
@@ -100,7 +101,7 @@ def build_edit_tab(page: Page) -> EditTab:
 
 def _stage() -> tuple[gr.Image, gr.ImageSlider]:
     """The large place: first to drop a picture on, then to see it before and after."""
-    upload = PictureUpload(
+    upload = gr.Image(
         sources=["upload", "clipboard"],
         label="Picture",
         show_label=False,

@@ -60,10 +60,8 @@ class Edited:
     strength: Strength
 
 
-def open_picture(page: Page, path: str | None, whole: bool, num_steps: float) -> list[Any]:
+def open_picture(page: Page, path: str, whole: bool, num_steps: float) -> list[Any]:
     """Read an uploaded file and find its faces; `refine_opened` follows."""
-    if path is None:
-        return [gr.skip()] * 5
     data, name, steps = Path(path).read_bytes(), Path(path).name, int(num_steps)
     picture = read_picture(data, name, page.max_pixels)
     faces: Faces = "whole" if whole else "auto"

@@ -34,15 +34,16 @@ footer { display: none !important; }
   text-align: center; padding-top: 3px; white-space: nowrap; }
 .pictures.few figure { flex: 0 1 128px; }
 .pictures.few figcaption { text-align: left; }
-table.plain { border-collapse: collapse; width: 100%; font-size: 14px; }
+table.plain { border-collapse: collapse; width: 100%; font-size: 14px; border: none !important; }
 table.plain td { padding: 7px 14px 7px 0; vertical-align: top; overflow-wrap: anywhere;
   border: none; border-bottom: 1px solid var(--border-color-primary); }
-table.plain td:first-child { color: var(--body-text-color-subdued); min-width: 96px; }
+table.plain td:first-child { color: var(--body-text-color-subdued); white-space: nowrap; }
 @media (max-width: 640px) {
   .gradio-container { padding: 0 12px !important; }
   .tab-container button { padding: 0 9px !important; }
   .pictures { gap: 4px; }
   .stage { height: 390px !important; }
+  table.plain { font-size: 13px; }
 }
 """
 

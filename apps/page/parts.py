@@ -3,7 +3,7 @@
 import base64
 import functools
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from nfe.bundle import Bundle
-from nfe.errors import NFEError
+from nfe.errors import NFEError, PictureError
 from nfe.images import encode_png
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "sentences",
     "stage_image",
     "truncation_slider",
+    "uploaded_path",
 ]
 
 BATCH_SIZE = 16
@@ -123,3 +124,19 @@ def stage_image(name: str, elem_id: str) -> gr.Image:
 def truncation_slider(page: Page) -> gr.Slider:
     """How far from the mean face."""
     return gr.Slider(0, 1, page.truncation, step=0.05, label="Variety", info="Lower is cleaner")
+
+
+def uploaded_path(sent: Mapping[str, Any] | None) -> str:
+    """Return the path of an uploaded file, which nobody has opened yet.
+
+    Args:
+        sent: What the browser says of the picture, as it comes with `preprocess=False`;
+            otherwise gradio would decode the file, whatever its size.
+
+    Raises:
+        PictureError: If it is no file that was uploaded.
+    """
+    path = Path(str((sent or {}).get("path"))).resolve()
+    if not (path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file()):
+        raise PictureError("picture must be a file from the page, got another; drop it again")
+    return str(path)
