@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,7 +70,7 @@ class Runs:
 def runs(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     root = tmp_path_factory.mktemp("hostile")
     good = make_good(root / "good")
-    make_good(root / "in")
+    shutil.copytree(root / "good", root / "in", symlinks=True)
     add_bad(root / "in")
     assert len(visible_files(root / "in")) == NUM_FILES
     pairs = (root / "good", root / "good-out"), (root / "in", root / "out")
