@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,9 @@ from nfe.bundle import Bundle
 from nfe.edit_records import Records, Row, matches
 from nfe.editing import Strength, check_edit
 from nfe.errors import PictureError
+from nfe.face_cutting import cut_faces
 from nfe.face_editing import EditedFaces, edit_faces, invert_faces, strip_faces
-from nfe.faces.alignment import (
-    Transform,
-    align,
-    face_transform,
-    paste_back,
-    whole_picture_transform,
-)
+from nfe.faces.alignment import Transform, paste_back
 from nfe.file_discovery import Found
 from nfe.files import sha256_file, write_bytes
 from nfe.images import encode_png, make_grid, resize_pixels
@@ -81,9 +76,9 @@ class Opened:
     found: Found
     sha256: str = ""
     picture: Picture | None = None
-    transforms: list[Transform] = field(default_factory=list)
+    transforms: Sequence[Transform] = ()
     whole: bool = False
-    faces: list[np.ndarray] = field(default_factory=list)
+    faces: Sequence[np.ndarray] = ()
     problem: str = ""
     last: Row | None = None
 
@@ -139,28 +134,11 @@ class FolderEditor:
             )
 
     def _cut_faces(self, opened: Opened) -> None:
-        found, side = opened.found, self.bundle.generator.resolution
+        found = opened.found
         picture = read_picture(found.path.read_bytes(), found.name, self.settings.max_pixels)
-        seen = picture.on_white
-        height, width = seen.shape[:2]
         opened.picture = picture
-        opened.whole = self.settings.faces == "whole" or (
-            self.settings.faces == "auto" and height == width <= 2 * side
-        )
-        if opened.whole:
-            opened.transforms = [whole_picture_transform(seen)]
-        elif self.bundle.detector is None:
-            raise PictureError(
-                f"{found.name} must be a face itself, as the model has no face detector; "
-                "cut the face out and give --faces whole"
-            )
-        else:
-            alignment = self.bundle.description["alignment"]
-            opened.transforms = [
-                face_transform(face, alignment["margin"], alignment["max_angle"])
-                for face in self.bundle.detector.detect(seen)
-            ]
-        opened.faces = [align(seen, transform, side) for transform in opened.transforms]
+        cut = cut_faces(picture.on_white, self.bundle, self.settings.faces, found.name)
+        opened.whole, opened.transforms, opened.faces = cut.whole, cut.transforms, cut.faces
 
     def edit(self, chunk: Sequence[Opened]) -> Iterator[Row]:
         """Edit all faces of opened files together; write file after file, yield its row."""
