@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from apps.bot import bot
 from apps.diffuse import diffuse
 from apps.directions import directions
 from apps.doctor import doctor
@@ -99,7 +100,7 @@ def status(
             typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
 
 
-for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, doctor):
+for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, bot, doctor):
     app.command()(command)
 
 
