@@ -1,10 +1,11 @@
 """What the bot answers to commands, pictures, presses and anything else."""
 
+import asyncio
 import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +40,7 @@ from apps.telegram_bot.keyboard import (
     take_rows,
     taken,
 )
-from apps.telegram_bot.limits import Forgotten, Jobs, Limits, Rates, Refused
+from apps.telegram_bot.limits import Forgotten, Jobs, Limits, Rates, Refused, Ticket
 from apps.telegram_bot.storage import Damaged, States, UserState
 from apps.telegram_bot.studio import NoFace, Strip, Studio
 from nfe.errors import ParamsError, PictureError
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 Rows = tuple[tuple[Button, ...], ...]
 Handler = Callable[["Chat", Update], Awaitable[None]]
 Callback = Callable[[Update, CallbackContext], Coroutine[Any, Any, None]]
+
+SHOWN_SECONDS = 4.5  # a little less than Telegram shows that there is work
 
 COMMANDS = {
     "face": "new faces to choose from",
@@ -103,8 +106,11 @@ class Chat:
         )
 
     async def show_work(self) -> None:
-        """Let the user see that a picture is on its way."""
-        await self.bot.send_chat_action(self.user_id, ChatAction.UPLOAD_PHOTO)
+        """Let the user see, until this is cancelled, that a picture is on its way."""
+        while True:
+            with contextlib.suppress(TelegramError):
+                await self.bot.send_chat_action(self.user_id, ChatAction.UPLOAD_PHOTO)
+            await asyncio.sleep(SHOWN_SECONDS)
 
 
 class FaceBot:
@@ -195,22 +201,37 @@ class FaceBot:
         await chat.say(DELETED)
 
     async def _draw(self, chat: Chat, update: Update) -> None:
-        with self._jobs.hold(chat.user_id) as ticket:
-            await chat.show_work()
-            await self._keep_and_show(chat, await ticket.run(self._studio.draw_faces))
+        async with self._work(chat) as ticket:
+            strip = await ticket.run(self._studio.draw_faces)
+            rows = await self._keep(chat, strip)
+        await chat.show(strip, rows)
 
     async def _picture(self, chat: Chat, update: Update) -> None:
-        with self._jobs.hold(chat.user_id) as ticket:
-            await chat.show_work()
-            try:
+        try:
+            async with self._work(chat) as ticket:
                 data = await self._download(chat.bot, update.message)
                 strip = await ticket.run(self._studio.find_face, data)
-            except PictureError:
-                await chat.say(self._say_usable())
-            except NoFace:
-                await chat.say(NO_FACE_FOUND)
-            else:
-                await self._keep_and_show(chat, strip)
+                rows = await self._keep(chat, strip)
+        except PictureError:
+            await chat.say(self._say_usable())
+        except NoFace:
+            await chat.say(NO_FACE_FOUND)
+        else:
+            await chat.show(strip, rows)
+
+    @contextlib.asynccontextmanager
+    async def _work(self, chat: Chat) -> AsyncIterator[Ticket]:
+        """Hold a place among the jobs, and show the user that there is work.
+
+        Raises:
+            Refused: If the user has one already, or all are taken.
+        """
+        with self._jobs.hold(chat.user_id) as ticket:
+            shown = asyncio.create_task(chat.show_work())
+            try:
+                yield ticket
+            finally:
+                shown.cancel()
 
     async def _download(self, bot: Bot, message: Message | None) -> bytes:
         """Download a message's picture.
@@ -276,14 +297,14 @@ class FaceBot:
             await self._go(chat, state.face, state.choices)
 
     async def _go(self, chat: Chat, face: np.ndarray, choices: Choices) -> None:
-        with self._jobs.hold(chat.user_id) as ticket:
-            await chat.show_work()
-            try:
+        try:
+            async with self._work(chat) as ticket:
                 strip = await ticket.run(self._studio.edit, face, choices)
-            except ParamsError:
-                await chat.say(IMPOSSIBLE)
-            else:
-                await self._keep_and_show(chat, strip)
+                rows = await self._keep(chat, strip)
+        except ParamsError:
+            await chat.say(IMPOSSIBLE)
+        else:
+            await chat.show(strip, rows)
 
     async def _load(self, chat: Chat) -> UserState:
         """Load the user's state; a damaged one is told and begun anew."""
@@ -295,12 +316,12 @@ class FaceBot:
             return UserState()
         return replace(state, choices=keep_known(self._menu, state.choices))
 
-    async def _keep_and_show(self, chat: Chat, strip: Strip) -> None:
-        """Make a strip's faces the user's; the first one is the one to go on with."""
+    async def _keep(self, chat: Chat, strip: Strip) -> Rows:
+        """Make a strip's faces the user's, the first one to go on with; return its buttons."""
         name, state = secrets.token_hex(4), await self._load(chat)
         self._states.save(chat.user_id, replace(state, strip=name, codes=strip.codes, place=0))
         count = len(strip.codes)
-        await chat.show(strip, take_rows(name, count) if count > 1 else ())
+        return take_rows(name, count) if count > 1 else ()
 
     def _say_usable(self) -> str:
         limits = self._limits

@@ -21,7 +21,7 @@ from nfe.shown import are_shown, shown_labels
 __all__ = ["NoFace", "Strip", "Studio"]
 
 COUNT = 7  # faces of a strip
-SHARES = np.linspace(0, 1.5, COUNT)  # of an edit: from none, over 1, to more than was needed
+SHARES = np.linspace(0, 1.2, COUNT)  # of an edit: from none, over 1, to more than was needed
 SIDE = 180  # of a face in a strip, in pixels: seven of them fill the width that Telegram shows
 SEEDS = 2**31
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 TOKEN = "4711:fake-Secret_of_35_characters-012345"
-PATIENCE = 20.0  # seconds that a test waits for an answer
+PATIENCE = 90.0  # seconds that a test waits for an answer
 ME = {"id": 4711, "is_bot": True, "first_name": "NFE", "username": "nfe_test_bot"}
 
 
@@ -182,7 +182,12 @@ class Person:
         return self.gets()
 
     def sends(self, data: bytes, as_photo: bool = False, size: int | None = None) -> Call:
-        """Send a file, which claims to have `size` bytes, and return the bot's next message."""
+        """Send a file and return the bot's next message."""
+        self.posts(data, as_photo, size)
+        return self.gets()
+
+    def posts(self, data: bytes, as_photo: bool = False, size: int | None = None) -> None:
+        """Send a file, which claims to have `size` bytes, without waiting for an answer."""
         telegram = self.telegram
         name = f"file{telegram.number()}"
         size = len(data) if size is None else size
@@ -196,7 +201,6 @@ class Person:
         telegram.push(
             "message", message(self.user_id, telegram.number(), **{"from": self.user}, **content)
         )
-        return self.gets()
 
     def presses(self, shown: Call, text: str, *wanted: str) -> Call:
         """Press a button, ticked or not; return the next call of one of the methods `wanted`."""

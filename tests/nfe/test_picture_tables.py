@@ -56,7 +56,7 @@ def test_strip_is_one_row_with_a_large_name_below_each() -> None:
     for left in (0, 62, 124):
         rows = np.flatnonzero((strip[60:, left : left + 60] < 128).any(axis=(1, 2)))
         assert 15 <= rows.max() - rows.min() <= 30
-        assert 0 < rows.min() and rows.max() < len(strip) - 60 - 1
+        assert rows.min() > 0 and rows.max() < len(strip) - 60 - 1
 
 
 def test_animation_runs_for_ever_and_loses_nothing() -> None:
