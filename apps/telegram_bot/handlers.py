@@ -245,10 +245,9 @@ class FaceBot:
         fitting = [file for file in files if file and (file.file_size or 0) <= most]
         if fitting:
             file = await bot.get_file(fitting[-1].file_id)  # of a photo's sizes the largest is last
-            if (file.file_size or 0) <= most:
-                data = await file.download_as_bytearray()
-                if len(data) <= most:
-                    return bytes(data)
+            data = await file.download_as_bytearray()
+            if len(data) <= most:
+                return bytes(data)
         raise PictureError(f"picture must have at most {most} bytes, it has more; make it smaller")
 
     async def _change(self, chat: Chat, update: Update) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import logging
 import os
 import random
 import secrets
@@ -17,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
+from apps.bot import answer_until_signal
 from apps.telegram_bot.handlers import FaceBot
 from apps.telegram_bot.limits import LIMITS, Limits
 from apps.telegram_bot.serving import build_application, serve
@@ -303,10 +306,14 @@ def test_who_asks_too_often_is_told_once(
 
 def test_groups_are_not_answered(bot: Running) -> None:
     person = bot.person()
-    person.writes("/face", chat={"id": -100, "type": "supergroup", "title": "Many"})
+    group = {"id": -100, "type": "supergroup", "title": "Many"}
+    person.writes("/face", chat=group)
+    query = {"id": bot.telegram.ask("q"), "from": person.user, "chat_instance": "1", "data": "g"}
+    said = {"message_id": 1, "date": 1_700_000_000, "chat": group, "text": "x"}
+    bot.telegram.push("callback_query", query | {"message": said})
     assert "I understand" in person.says("hello").text
-    answered = [call.parameters.get("chat_id") for call in bot.telegram.calls]
-    assert [chat for chat in answered if chat] == ["7"]
+    told = [c for c in bot.telegram.calls if c.method not in ("deleteWebhook", "setMyCommands")]
+    assert [(c.method, c.parameters["chat_id"]) for c in told] == [("sendMessage", "7")]
 
 
 def test_old_and_foreign_buttons_do_no_harm(bot: Running) -> None:
@@ -381,6 +388,19 @@ def test_the_command_answers_ends_on_a_signal_and_never_shows_its_token(
     assert not any(SECRET.encode() in f.read_bytes() for f in (tmp_path / "state").iterdir())
 
 
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Put back what the command does to all loggers."""
+    root, chatty = logging.getLogger(), [logging.getLogger(n) for n in ("httpx", "httpcore")]
+    before = root.handlers[:], root.level, [logger.level for logger in chatty]
+    yield
+    root.handlers[:], level, levels = before
+    root.setLevel(level)
+    for logger, level in zip(chatty, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("loggers")
 @pytest.mark.parametrize(
     ("token", "url", "message"),
     [
@@ -397,10 +417,6 @@ def test_a_start_that_fails_is_one_line_without_the_token(
     message: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    import typer
-
-    from apps.bot import answer_until_signal
-
     face_bot = FaceBot(studio, States(tmp_path, "", studio.shape), LIMITS)
     with pytest.raises(typer.Exit) as ended:
         answer_until_signal(token, url or telegram.url, face_bot)
