@@ -28,7 +28,7 @@ def bot(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File with the bot's token, readable by you alone [environment: NFE_BOT_TOKEN].",
+            help="File with the bot's token, readable by you alone; else NFE_BOT_TOKEN is read.",
         ),
     ] = None,
     base_url: Annotated[
