@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from apps.bot import bot
 from apps.crop import crop
 from apps.diffuse import diffuse
 from apps.directions import directions
@@ -108,7 +109,7 @@ def status(
 
 
 for command in (
-    *(edit, ui, invert, tag, crop, restore, diffuse),
+    *(edit, ui, bot, invert, tag, crop, restore, diffuse),
     *(sample, interpolate, mix, directions),
     *(models, info, export, import_weights, verify, doctor),
 ):

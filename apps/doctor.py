@@ -19,6 +19,8 @@ __all__ = ["GIVES", "doctor"]
 PACKAGE = "neural-face-editor"
 GIVES = {
     "eval": "FID in the stage evaluate_gan, with evaluate_gan.inception_weights",
+    "ui": "the page, `nfe ui`",
+    "bot": "the bot on Telegram, `nfe bot`",
     "dev": "the checks and tests of `make test`",
     "bench": "a peer beside ours in benchmarks.train_gan and benchmarks.gan_quality",
 }

@@ -19,6 +19,7 @@ __all__ = [
     "STRIP_OFFSETS",
     "EditedFaces",
     "edit_faces",
+    "edit_until_shown",
     "invert_faces",
     "strip_faces",
     "synthesise",
@@ -119,16 +120,10 @@ def edit_faces(
     Raises:
         ParamsError: If the model cannot make such an edit.
     """
-    edited = edit_codes(w_plus, bundle.boundaries, changes, keep, strength)
     if strength == "auto":
-        editing = bundle.description["editing"]
-
-        def shows(codes: np.ndarray) -> np.ndarray:
-            pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
-            labels = shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
-            return are_shown(labels, changes, editing["min_confidence"])
-
-        edited = extend_edits(w_plus, edited, editing["scales"], shows)
+        edited = edit_until_shown(w_plus, bundle, changes, keep, batch_size)
+    else:
+        edited = edit_codes(w_plus, bundle.boundaries, changes, keep, strength)
     pixels = pixels_from_images(synthesise(edited, bundle, batch_size))
     targets = [b for b in bundle.boundaries if changes.get(b.attribute) == b.value]
     before, after = (
@@ -145,6 +140,35 @@ def edit_faces(
         _names(pixels, bundle.tagger, bundle),
         {} if bundle.judge is None else _names(pixels, bundle.judge, bundle),
     )
+
+
+def edit_until_shown(
+    w_plus: np.ndarray,
+    bundle: Bundle,
+    changes: Mapping[str, str],
+    keep: Sequence[str],
+    batch_size: int,
+) -> np.ndarray:
+    """Move codes until the model's tagger sees the change, and no farther.
+
+    Args:
+        w_plus: Codes, [N, num_ws, w_dim].
+        bundle, changes, keep, batch_size: As in `edit_faces`.
+
+    Returns:
+        Edited codes, [N, num_ws, w_dim].
+
+    Raises:
+        ParamsError: If the model cannot make such an edit.
+    """
+    editing = bundle.description["editing"]
+
+    def shows(codes: np.ndarray) -> np.ndarray:
+        pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
+        return are_shown(_labels(pixels, bundle), changes, editing["min_confidence"])
+
+    edited = edit_codes(w_plus, bundle.boundaries, changes, keep, "auto")
+    return extend_edits(w_plus, edited, editing["scales"], shows)
 
 
 def strip_faces(

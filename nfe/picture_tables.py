@@ -8,11 +8,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nfe.images import make_grid, resize_pixels
 
-__all__ = ["contact_sheet", "encode_loop", "picture_table", "shown_side"]
+__all__ = ["contact_sheet", "encode_loop", "numbered_strip", "picture_table", "shown_side"]
 
 GAP = 2
 LINE_HEIGHT = 15
 FONT_SIZE = 12
+STRIP_FONT_SIZE, STRIP_LINE = 30, 42
 INK = (40, 40, 60)
 SMALLEST_SIDE = 96
 
@@ -73,6 +74,26 @@ def contact_sheet(pixels: np.ndarray, names: Sequence[str], columns: int, side: 
     return make_grid(np.stack(cards), columns=min(columns, len(cards)), gap=GAP)
 
 
+def numbered_strip(pixels: np.ndarray, names: Sequence[str], side: int) -> np.ndarray:
+    """Lay pictures out in one row on white, each over its name in letters read on a small screen.
+
+    Args:
+        pixels: uint8, [N, H, W, 3].
+        names: N names of one line, numbers mostly.
+        side: Side to show each picture at, in pixels.
+
+    Returns:
+        The strip, uint8, [height, N * (side + 2) - 2, 3].
+    """
+    cards = []
+    for picture, name in zip(pixels, names, strict=True):
+        card = Image.new("RGB", (side, side + STRIP_LINE), "white")
+        card.paste(Image.fromarray(resize_pixels(picture, side)))
+        _write(card, (side / 2, side + STRIP_LINE / 2), name, "mm", STRIP_FONT_SIZE)
+        cards.append(np.array(card))
+    return make_grid(np.stack(cards), columns=len(cards), gap=GAP)
+
+
 def encode_loop(pixels: np.ndarray, frames_per_second: int) -> bytes:
     """Encode frames ([N, H, W, 3], uint8) as a lossless WebP animation that runs for ever."""
     first, *others = [Image.fromarray(frame) for frame in pixels]
@@ -96,7 +117,13 @@ def _name_width(names: Sequence[str]) -> int:
     return 12 + round(max(font.getlength(line) for line in lines))
 
 
-def _write(picture: Image.Image, place: tuple[float, float], text: str, anchor: str) -> None:
+def _write(
+    picture: Image.Image,
+    place: tuple[float, float],
+    text: str,
+    anchor: str,
+    size: int = FONT_SIZE,
+) -> None:
     ImageDraw.Draw(picture).multiline_text(
-        place, text, INK, ImageFont.load_default(FONT_SIZE), anchor, align="center"
+        place, text, INK, ImageFont.load_default(size), anchor, align="center"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nfe.picture_tables import contact_sheet, encode_loop, picture_table
+from nfe.picture_tables import contact_sheet, encode_loop, numbered_strip, picture_table
 
 
 def flat(*levels: int) -> np.ndarray:
@@ -47,6 +47,16 @@ def test_sheet_of_few_pictures_is_narrow() -> None:
 def test_names_must_be_as_many_as_pictures() -> None:
     with pytest.raises(ValueError, match="zip"):
         contact_sheet(flat(1, 2), ["1"], columns=2, side=20)
+
+
+def test_strip_is_one_row_with_a_large_name_below_each() -> None:
+    strip = numbered_strip(flat(10, 20, 30), ["1", "2", "3"], side=60)
+    assert strip.shape[1] == 3 * 62 - 2
+    assert [strip[30, x, 0] for x in (30, 92, 154)] == [10, 20, 30]
+    for left in (0, 62, 124):
+        rows = np.flatnonzero((strip[60:, left : left + 60] < 128).any(axis=(1, 2)))
+        assert 15 <= rows.max() - rows.min() <= 30
+        assert rows.min() > 0 and rows.max() < len(strip) - 60 - 1
 
 
 def test_animation_runs_for_ever_and_loses_nothing() -> None:
