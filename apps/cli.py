@@ -5,7 +5,6 @@ No file of this folder imports anything heavy before its command runs: `nfe --he
 
 import contextlib
 import json
-import os
 import signal
 import sys
 import time
@@ -23,6 +22,8 @@ from apps.exits import errors_to_exit_codes, fail
 from apps.info import info
 from apps.interpolate import interpolate
 from apps.mix import mix
+from apps.projects import enter_project
+from apps.report import report
 from apps.restore import restore
 from apps.sample import sample
 from nfe.errors import ParamsError
@@ -63,7 +64,7 @@ def run(
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    root = _enter_project()
+    root = enter_project()
     from flows.lock import run_lock
     from flows.params import prepare_params, stage_names, write_params
 
@@ -82,7 +83,7 @@ def status(
     json_: Annotated[bool, typer.Option("--json", help="Print a list of JSON objects.")] = False,
 ) -> None:
     """Show which stages are unchanged, changed (and why), or never run: `nfe status --json`."""
-    root = _enter_project()
+    root = enter_project()
     with _errors_to_exit_codes():
         from flows.dvc_graph import needed_stages, read_graph, read_status
         from flows.server import quiet_environment
@@ -99,25 +100,13 @@ def status(
             typer.echo(f"{row.stage:<18}{row.state:<11}{note}".rstrip())
 
 
-for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, doctor):
+for command in (edit, restore, diffuse, sample, interpolate, mix, directions, info, report, doctor):
     app.command()(command)
 
 
 def main() -> None:
     """Entry point of `nfe`."""
     app()
-
-
-def _enter_project() -> Path:
-    """Make the folder of dvc.yaml at or above this one the current one, and import from it."""
-    here = Path.cwd()
-    homes = (f for f in (here, *here.parents) if (f / "dvc.yaml").is_file())
-    root = next(homes, None)
-    if root is None:
-        fail(2, f"folder must be in a project with a dvc.yaml, got {here}; change to one")
-    os.chdir(root)
-    sys.path.insert(0, str(root))  # its tasks, before those of the installation
-    return root
 
 
 def _check_stage(name: str, stages: list[str]) -> None:
@@ -144,12 +133,12 @@ def _run(root: Path, until: str | None, force: frozenset[str], jobs: int | None)
     from flows.server import quiet_environment
 
     quiet_environment(root)
-    from flows.pipeline import Run, count_cores
-    from flows.supervise import end_process, format_results, supervise
+    from flows.history import format_results
+    from flows.pipeline import Run, default_jobs
+    from flows.supervise import end_process, supervise
 
     started = time.monotonic()
-    jobs = jobs or (1 if count_cores() <= 2 else 2)
-    run = Run(root, until, force, jobs, write=_write_to_terminal)
+    run = Run(root, until, force, jobs or default_jobs(), write=_write_to_terminal)
     code, message = supervise(run)
     typer.echo(f"\n{format_results(run.results)}")
     typer.echo(f"{len(run.results)} stages in {time.monotonic() - started:.1f} s")
