@@ -151,11 +151,11 @@ def _verdict(edit: "JudgedEdit") -> Iterable[str]:
         was, now = _spoken(edit.before[name]), _spoken(edit.after[name])
         seen = f"sees {now} now, saw {was} before" if was != now else f"still sees {was}"
         yield f"{_spoken(name).capitalize()}: the judge {seen}."
-    if not edit.lost:
-        yield f"All {edit.num_others} other answers stayed."
-    else:
+    if edit.lost:
         lost = (f"{_spoken(a)} {edit.before[a]} → {edit.after[a]}" for a in edit.lost)
-        yield f"Changed too: {', '.join(lost)}."
+        yield f"Changed too, {len(edit.lost)} of {edit.num_others}: {', '.join(lost)}."
+    else:
+        yield f"All other answers stayed, {edit.num_others} of {edit.num_others}."
 
 
 def invert_section(metrics: Mapping[str, Any]) -> "Section":
