@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 QUALITY = 70
+PATIENCE = 180_000  # milliseconds
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=900)
     parser.add_argument("--to", help="CSS selector of what to scroll to")
     parser.add_argument("--click", action="append", default=[], help="text to click on, in order")
+    parser.add_argument("--shows", help="text to wait for")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--full", action="store_true", help="the whole page")
     given = parser.parse_args()
@@ -35,10 +37,13 @@ def main() -> None:
             viewport={"width": given.width, "height": given.height},
             color_scheme="dark" if given.dark else "light",
         )
+        page.set_default_timeout(PATIENCE)
         page.goto(url, wait_until="load")
         for text in given.click:
             page.get_by_text(text, exact=True).first.click()
-        page.wait_for_timeout(1500)
+        if given.shows:
+            page.get_by_text(given.shows).first.wait_for()
+        page.wait_for_timeout(1500)  # for what moves to come to rest
         if given.to:
             page.locator(given.to).first.evaluate("e => e.scrollIntoView({behavior: 'instant'})")
         shot = page.screenshot(full_page=given.full)

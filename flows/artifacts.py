@@ -56,24 +56,31 @@ def parse_progress(line: str) -> tuple[float, str] | None:
 
 
 class ProgressBoard:
-    """A progress artifact per stage, updated now and then from the lines that the stage prints."""
+    """A progress artifact per stage, updated now and then from the lines that the stage prints.
+
+    After the first fault it shows nothing more: a server that is gone must not slow the work.
+    """
 
     def __init__(self) -> None:
         self._artifacts: dict[str, Any] = {}
         self._shown: dict[str, float] = {}
+        self._broken = False
 
-    @_harmless
     def __call__(self, stage: str, line: str) -> None:
         """Take a line of a stage's output."""
         progress = parse_progress(line)
-        if progress is None:
+        if progress is None or self._broken:
             return
         now = time.monotonic()
         waited = now - self._shown.get(stage, -SECONDS_BETWEEN_UPDATES)
         if waited < SECONDS_BETWEEN_UPDATES and progress[0] < 100:
             return
         self._shown[stage] = now
-        self._show(stage, *progress)
+        try:
+            self._show(stage, *progress)
+        except Exception as error:
+            self._broken = True
+            print(f"progress: not shown by Prefect: {error}", flush=True)
 
     def _show(self, stage: str, percentage: float, note: str) -> None:
         from prefect.artifacts import create_progress_artifact, update_progress_artifact

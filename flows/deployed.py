@@ -21,7 +21,7 @@ from flows.processes import Processes
 from nfe.edit_records import RECORD, Records
 from nfe.errors import NFEError
 
-__all__ = ["edit_folder", "pipeline"]
+__all__ = ["edit_folder", "folder_state", "pipeline"]
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=default_jobs())
 ALL_DONE, SOME_FAILED, BUSY = 0, 3, 4  # exit codes of `nfe edit`
@@ -91,20 +91,25 @@ def edit_folder(
     new = [row for name, row in after.items() if row != before.get(name)]
     if new:
         _show_rows(new, Path(out))
-    return _folder_state(ended.code, len(new), "".join(said))
+    return folder_state(ended.code, len(new), "".join(said))
 
 
-def _folder_state(code: int, num_new: int, said: str) -> State[Any]:
-    """Return the state that an exit code of `nfe edit` means."""
+def folder_state(code: int, num_new: int, said: str) -> State[Any]:
+    """Return the state that an exit code of `nfe edit` means.
+
+    Args:
+        code: The exit code.
+        num_new: How many files have a new row.
+        said: What the command printed.
+    """
     if code == BUSY:
         return Completed(name="Busy", message="another run edits into the same folder")
+    if code in (ALL_DONE, SOME_FAILED) and not num_new:
+        return Completed(name="Unchanged", message="no new files")
     if code == SOME_FAILED:
-        return Completed(
-            name="SomeFailed", message=f"{num_new} files seen, not all could be edited"
-        )
+        return Completed(name="SomeFailed", message=f"of {num_new} new files not all were edited")
     if code == ALL_DONE:
-        name = "Completed" if num_new else "Unchanged"
-        return Completed(name=name, message=f"{num_new} new files")
+        return Completed(message=f"{num_new} new files")
     lines = [line for line in said.splitlines() if line.strip()]
     return Failed(message=lines[-1] if lines else f"nfe edit ended with code {code}")
 
