@@ -258,6 +258,7 @@ def fit_boundaries_section(metrics: Mapping[str, Any]) -> "Section":
             "apart.",
             matrix_chart(names, cosines.tolist()),
             narrowest=600,
+            half=False,
         ),
         _sheet(
             "fit_boundaries",

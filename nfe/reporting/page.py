@@ -26,11 +26,19 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as SVG text, made by nfe.reporting.charts. `narrowest`: in CSS pixels."""
+    """A chart as SVG text, made by nfe.reporting.charts.
+
+    Attributes:
+        caption: What it says.
+        svg: The text.
+        narrowest: In CSS pixels; on a narrower screen it scrolls in its box.
+        half: Beside something else, where there is room.
+    """
 
     caption: str
     svg: str
-    narrowest: int = 0
+    narrowest: int = 360
+    half: bool = True
     kind: str = "chart"
 
 
