@@ -53,6 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_only_what_is_new_in_a_folder_is_edited(
     project: Path, server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
