@@ -29,6 +29,7 @@ from apps.invert import invert
 from apps.mix import mix
 from apps.models import models
 from apps.projects import enter_project
+from apps.report import report
 from apps.restore import restore
 from apps.sample import sample
 from apps.tag import tag
@@ -111,7 +112,7 @@ def status(
 for command in (
     *(edit, ui, bot, invert, tag, crop, restore, diffuse),
     *(sample, interpolate, mix, directions),
-    *(models, info, export, import_weights, verify, doctor),
+    *(models, info, report, export, import_weights, verify, doctor),
 ):
     app.command()(command)
 
@@ -145,12 +146,12 @@ def _run(root: Path, until: str | None, force: frozenset[str], jobs: int | None)
     from flows.server import quiet_environment
 
     quiet_environment(root)
-    from flows.pipeline import Run, count_cores
-    from flows.supervise import end_process, format_results, supervise
+    from flows.history import format_results
+    from flows.pipeline import Run, default_jobs
+    from flows.supervise import end_process, supervise
 
     started = time.monotonic()
-    jobs = jobs or (1 if count_cores() <= 2 else 2)
-    run = Run(root, until, force, jobs, write=_write_to_terminal)
+    run = Run(root, until, force, jobs or default_jobs(), write=_write_to_terminal)
     code, message = supervise(run)
     typer.echo(f"\n{format_results(run.results)}")
     typer.echo(f"{len(run.results)} stages in {time.monotonic() - started:.1f} s")

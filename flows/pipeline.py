@@ -1,6 +1,5 @@
 """The Prefect flow over DVC's graph: one task run per stage, a child process for each that runs."""
 
-import json
 import os
 import re
 import shutil
@@ -10,11 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.dvc_graph import StageStatus, needed_stages, read_graph, read_status
+from flows.dvc_graph import GraphError, StageStatus, needed_stages, read_graph, read_status
+from flows.history import StageResult
 from flows.processes import Processes
 from nfe.errors import NFEError
 
-__all__ = ["Relay", "Run", "StageError", "StageResult", "count_cores", "run_flow"]
+__all__ = [
+    "Relay",
+    "Run",
+    "StageError",
+    "child_environment",
+    "count_cores",
+    "default_jobs",
+    "plan_stages",
+    "run_flow",
+    "run_stages",
+]
 
 # What DVC says about itself: the flow says it shorter. Its errors are kept for the last line.
 NOISE = re.compile(
@@ -30,17 +40,6 @@ class StageError(NFEError):
     """A stage ended with an error; the message is the stage's own line."""
 
 
-@dataclass(frozen=True)
-class StageResult:
-    """How a stage ended: Completed, Cached, Restored, Failed or Interrupted."""
-
-    stage: str
-    state: str
-    why: str
-    seconds: float = 0.0
-    peak_mib: float = 0.0
-
-
 @dataclass
 class Run:
     """One run of the pipeline: what to run, and what has come of it."""
@@ -50,6 +49,7 @@ class Run:
     force: frozenset[str] = frozenset()
     num_jobs: int = 1
     write: Callable[[bytes], object] = field(default=lambda piece: None)
+    watch: Callable[[str, str], object] = field(default=lambda stage, line: None)
     processes: Processes = field(default_factory=Processes)
     results: list[StageResult] = field(default_factory=list)
     error: StageError | None = None
@@ -86,7 +86,7 @@ class Run:
             command.append("--force")
             why = "forced"
         self.write(f"{stage}: {why}\n".encode())
-        relay = Relay(self.write, self._log_path(stage))
+        relay = Relay(self.write, self._log_path(stage), lambda line: self.watch(stage, line))
         env = child_environment(self.num_jobs)
         with relay:
             ended = self.processes.run(command, self.root, env, relay)
@@ -111,11 +111,20 @@ class Run:
 
 
 class Relay:
-    """Passes a child's output on as it comes, keeps it in a log, drops what DVC says of itself."""
+    """Passes a child's output on as it comes, keeps it in a log, drops what DVC says of itself.
 
-    def __init__(self, write: Callable[[bytes], object], log_path: Path) -> None:
+    `watch` is given the child's own lines as text.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        log_path: Path,
+        watch: Callable[[str], object] = lambda line: None,
+    ) -> None:
         self.write = write
         self.log_path = log_path
+        self.watch = watch
         self.restored = False
         self._rest = b""
 
@@ -134,7 +143,7 @@ class Relay:
         for line in lines:
             self._pass(line + b"\n")
         if self._rest.startswith(b"\r"):  # a bar: shown at once, it ends without a newline
-            self.write(self._rest)
+            self._show(self._rest)
             self._rest = b""
 
     def error(self, code: int) -> str:
@@ -151,7 +160,11 @@ class Relay:
     def _pass(self, line: bytes) -> None:
         self.restored |= bool(RESTORED.match(line))
         if line and not NOISE.match(line) and not ERROR.match(line.decode(errors="replace")):
-            self.write(line)
+            self._show(line)
+
+    def _show(self, line: bytes) -> None:
+        self.write(line)
+        self.watch(line.decode(errors="replace"))
 
 
 def child_environment(num_jobs: int) -> dict[str, str]:
@@ -172,6 +185,11 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
+def default_jobs() -> int:
+    """Return how many stages go side by side when nobody says: one on two cores, else two."""
+    return 1 if count_cores() <= 2 else 2
+
+
 def run_flow(run: Run) -> None:
     """Run the flow to its end. Prefect must be importable and have a server to talk to.
 
@@ -179,22 +197,43 @@ def run_flow(run: Run) -> None:
         StageError: If a stage failed.
         GraphError: If the graph cannot be read.
     """
-    graph = read_graph(run.root)
-    ends = [run.until] if run.until else None
-    order = needed_stages(graph, ends)
-    order += [s for s in graph if s in run.force and s not in order]
-    run.known.update(read_status(run.root, order))
-    _prefect_flow(run, {s: [p for p in graph[s] if p in order] for s in order})
+    from prefect import flow
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    runner: Any = ThreadPoolTaskRunner(max_workers=run.num_jobs)
+    graph = plan_stages(run)
+
+    @flow(name="pipeline", task_runner=runner, persist_result=False)
+    def pipeline() -> Any:
+        return run_stages(run, graph)
+
+    pipeline(return_state=True)
     if run.error:
         raise run.error
 
 
-def _prefect_flow(run: Run, graph: Mapping[str, Sequence[str]]) -> None:
-    from prefect import flow, task
+def plan_stages(run: Run) -> dict[str, list[str]]:
+    """Return the stages of a run in order, each with those it waits for; ask for their status."""
+    graph = read_graph(run.root)
+    unknown = {*run.force, *([run.until] if run.until else [])} - graph.keys()
+    if unknown:
+        raise GraphError(f"stage must be one of {', '.join(graph)}, got {', '.join(unknown)}")
+    order = needed_stages(graph, [run.until] if run.until else None)
+    order += [s for s in graph if s in run.force and s not in order]
+    run.known.update(read_status(run.root, order))
+    return {s: [p for p in graph[s] if p in order] for s in order}
+
+
+def run_stages(run: Run, graph: Mapping[str, Sequence[str]]) -> Any:
+    """Run stages as tasks of the flow around, and return the state it is to end in."""
+    from prefect import task
     from prefect.cache_policies import NO_CACHE
     from prefect.client.schemas.objects import State
     from prefect.states import Completed, Failed
-    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from flows.artifacts import ProgressBoard, publish_run, publish_stage
+
+    run.watch = ProgressBoard()
 
     @task(cache_policy=NO_CACHE, persist_result=False)
     def stage_task(stage: str) -> State[Any]:
@@ -203,35 +242,14 @@ def _prefect_flow(run: Run, graph: Mapping[str, Sequence[str]]) -> None:
         except StageError as error:
             return Failed(message=str(error))
         if result.state != "Cached":
-            publish_artifacts(run.root, result)
+            publish_stage(run.root, result)
         return Completed(name=result.state, message=result.why)
 
-    runner: Any = ThreadPoolTaskRunner(max_workers=run.num_jobs)
-
-    @flow(name="pipeline", task_runner=runner, persist_result=False)
-    def pipeline() -> State[Any]:
-        futures: dict[str, Any] = {}
-        for stage, before in graph.items():
-            named: Any = stage_task.with_options(name=stage, task_run_name=stage)
-            futures[stage] = named.submit(stage, wait_for=[futures[name] for name in before])
-        for future in futures.values():
-            future.wait()
-        return Failed(message=str(run.error)) if run.error else Completed()
-
-    pipeline(return_state=True)
-
-
-def publish_artifacts(root: Path, result: StageResult) -> None:
-    """Show a stage's metrics and pictures in Prefect."""
-    from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
-    folder = root / "data" / result.stage
-    key = result.stage.replace("_", "-")
-    metrics = folder / "metrics.json"
-    if metrics.exists():
-        rows = [{"metric": k, "value": v} for k, v in json.loads(metrics.read_text()).items()]
-        create_table_artifact(rows, key=f"{key}-metrics", description=result.why)
-    pictures = sorted(folder.glob("*.png")) + sorted(folder.glob("*.csv"))
-    if pictures:
-        lines = [f"* [{picture.name}]({picture.resolve().as_uri()})" for picture in pictures]
-        create_markdown_artifact("\n".join(lines), key=f"{key}-pictures")
+    futures: dict[str, Any] = {}
+    for stage, before in graph.items():
+        named: Any = stage_task.with_options(name=stage, task_run_name=stage)
+        futures[stage] = named.submit(stage, wait_for=[futures[name] for name in before])
+    for future in futures.values():
+        future.wait()
+    publish_run(run.root, run.results)
+    return Failed(message=str(run.error)) if run.error else Completed()

@@ -4,13 +4,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 
-from flows.pipeline import Run, StageResult, run_flow
+from flows.history import save_results
+from flows.pipeline import Run, run_flow
 from flows.server import temporary_server
 from nfe.errors import NFEError
 
-__all__ = ["end_process", "format_results", "supervise"]
+__all__ = ["end_process", "supervise"]
 
 PATIENCE_SECONDS = 1.5  # for the flow to end after its children were stopped
 
@@ -33,20 +33,13 @@ def supervise(run: Run) -> tuple[int, str]:
         if caught:
             run.processes.stop_all()
             thread.join(PATIENCE_SECONDS)
+    try:
+        save_results(run.root, run.results)
+    except NFEError as error:
+        errors.append(error)
     if caught:
         return 128 + caught[0], "stopped; the same command goes on from here"
     return (1, str(errors[0])) if errors else (0, "")
-
-
-def format_results(results: Sequence[StageResult]) -> str:
-    """Return a table of the stages: state, seconds, peak memory, reason."""
-    lines = [f"{'stage':<18}{'state':<13}{'seconds':>8}{'MiB':>7}  why"]
-    for result in results:
-        seconds = f"{result.seconds:.1f}" if result.seconds else "-"
-        memory = f"{result.peak_mib:.0f}" if result.peak_mib else "-"
-        why = result.why if len(result.why) <= 100 else result.why[:97] + "..."
-        lines.append(f"{result.stage:<18}{result.state:<13}{seconds:>8}{memory:>7}  {why}")
-    return "\n".join(lines)
 
 
 def _run(run: Run, errors: list[NFEError]) -> None:

@@ -19,6 +19,7 @@ from nfe.files import (
 
 __all__ = [
     "Boundary",
+    "boundary_correlations",
     "condition",
     "load_boundaries",
     "measure_distances",
@@ -96,6 +97,23 @@ def condition(direction: np.ndarray, normals: np.ndarray) -> np.ndarray:
     if length < 1e-6 * np.linalg.norm(direction):
         raise TagsError("direction must leave the span of the kept boundaries; keep fewer of them")
     return rest / length
+
+
+def boundary_correlations(boundaries: Sequence[Boundary]) -> np.ndarray:
+    """Return how much the distances from each two boundaries vary together, over all codes.
+
+    For whitened codes the correlation of two distances is the cosine of the two normals.
+
+    Args:
+        boundaries: N boundaries.
+
+    Returns:
+        In [-1, 1], [N, N]; 1 on the diagonal.
+    """
+    normals = np.stack([b.normal for b in boundaries])
+    pulls = np.stack([b.pull for b in boundaries])
+    sigmas = np.array([b.sigma for b in boundaries])
+    return normals @ pulls.T / np.outer(sigmas, sigmas)
 
 
 def save_boundaries(folder: Path, boundaries: Sequence[Boundary]) -> None:

@@ -165,7 +165,8 @@ def edit_until_shown(
 
     def shows(codes: np.ndarray) -> np.ndarray:
         pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
-        return are_shown(_labels(pixels, bundle), changes, editing["min_confidence"])
+        labels = shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
+        return are_shown(labels, changes, editing["min_confidence"])
 
     edited = edit_codes(w_plus, bundle.boundaries, changes, keep, "auto")
     return extend_edits(w_plus, edited, editing["scales"], shows)

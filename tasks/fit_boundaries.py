@@ -145,18 +145,14 @@ def accuracies_table(boundaries: Sequence["Boundary"]) -> str:
 def _draw_cosines(boundaries: Sequence["Boundary"]) -> None:
     """Draw the cosines between all pairs of whitened normals, i.e. how entangled values are."""
     import matplotlib as mpl
-    import numpy as np
 
+    from nfe.boundaries import boundary_correlations
     from nfe.files import atomic_path
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    # For whitened codes the cosine of two normals is the correlation of the two distances.
-    normals = np.stack([b.normal for b in boundaries])
-    pulls = np.stack([b.pull for b in boundaries])
-    sigmas = np.array([b.sigma for b in boundaries])
-    cosines = normals @ pulls.T / np.outer(sigmas, sigmas)
+    cosines = boundary_correlations(boundaries)
     names = [b.name for b in boundaries]
     side = 2.5 + 0.22 * len(names)
     figure, axes = plt.subplots(figsize=(side + 0.8, side), layout="constrained")

@@ -96,17 +96,8 @@ def test_stages_declare_their_parameters_and_real_inputs(stage: str) -> None:
 
 
 def test_the_report_declares_what_it_shows() -> None:
-    sections = importlib.import_module("tasks.report").SECTIONS
-    shown = {
-        f"data/{section.stage}/{name}"
-        for section in sections
-        for name in [
-            "metrics.json",
-            *(picture for picture, _ in section.pictures),
-            *(["curves.csv"] if section.curves else []),
-            *([section.table] if section.table else []),
-        ]
-    }
+    inputs = importlib.import_module("tasks.report_sections").INPUTS
+    shown = {f"data/{stage}/{name}" for stage, names in inputs.items() for name in names}
     assert shown == {dep for dep in PIPELINE["report"]["deps"] if dep.startswith("data/")}
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from nfe.boundaries import (
     Boundary,
+    boundary_correlations,
     condition,
     load_boundaries,
     measure_distances,
@@ -43,6 +44,20 @@ def test_conditioning_on_nothing_changes_nothing():
 def test_direction_within_the_kept_span_is_refused():
     with pytest.raises(TagsError, match="leave the span"):
         condition(np.array([1.0, 1.0, 0.0]), np.array([[1.0, 0, 0], [0, 1.0, 0]]))
+
+
+def test_correlations_are_those_of_the_distances():
+    rng = np.random.default_rng(1)
+    codes = rng.standard_normal((5000, 4)) @ rng.standard_normal((4, 4))
+    covariance = np.cov(codes.T)
+    boundaries = []
+    for normal in rng.standard_normal((3, 4)):
+        normal /= np.linalg.norm(normal)
+        pull = covariance @ normal
+        sigma, direction = np.sqrt(normal @ pull), pull / np.linalg.norm(pull)
+        boundaries.append(Boundary("a", "x", "w", normal, 1.0, direction, sigma, {}, {}))
+    expected = np.corrcoef(measure_distances(codes, boundaries).T)
+    np.testing.assert_allclose(boundary_correlations(boundaries), expected, atol=1e-9)
 
 
 def test_saved_boundaries_come_back(tmp_path):
