@@ -118,7 +118,7 @@ def edit_faces(
     if strength == "auto":
         editing = bundle.description["editing"]
 
-        def shows(codes: np.ndarray) -> np.ndarray:
+        def shows(codes: np.ndarray, _: np.ndarray) -> np.ndarray:
             pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
             return are_shown(_labels(pixels, bundle), changes, editing["min_confidence"])
 

@@ -65,9 +65,12 @@ SECTIONS = (
         "evaluate_encoder",
         "Inversion methods compared",
         "The same held-out pictures and the same generator for every method. An overlap of 0.5 "
-        "means that inverted codes cannot be told from sampled ones.",
+        "means that inverted codes cannot be told from sampled ones. Edits are seen by the judge, "
+        "and compared with what it sees in the pictures themselves.",
         (
             ("methods.png", "Rows: pictures. Columns: methods"),
+            ("edited.png", "The same after an edit"),
+            ("distortion_editability.png", "What a close reconstruction costs in edits"),
             ("overlap.png", "Inverted codes among sampled ones, in two dimensions"),
         ),
         table="table.csv",
