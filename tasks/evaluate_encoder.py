@@ -128,7 +128,7 @@ def run(params: Params) -> None:
         images, shown, row = measure(inversion, bench, params)
         rows[name] = row
         codes[name] = inversion.w_plus.flatten(0, 1).cpu().numpy()
-        heading = name.replace("_", "\n", 1).replace("_", " ")
+        heading = name.replace("_", "\n" if len(name) > 12 else " ")
         made[heading], edited[heading] = pixels_from_images(images), shown
     table = pd.DataFrame.from_dict(rows, orient="index").round(4).rename_axis("method")
     write_text(FOLDER / "table.csv", table.to_csv())

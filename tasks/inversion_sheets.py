@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_overlap", "draw_trade_off", "spread_labels"]
 
 PANELS_PER_ROW = 4
-INK, SAMPLED, INVERTED = "#3c3c46", "#b8bcc4", "#d1495b"
+SAMPLED, INVERTED = "#b8bcc4", "#d1495b"
 
 
 def draw_overlap(path: Path, codes: "Mapping[str, np.ndarray]", sampled: "np.ndarray") -> None:
@@ -55,22 +55,23 @@ def draw_trade_off(path: Path, errors: Mapping[str, float], successes: Mapping[s
     """
     from matplotlib.figure import Figure
 
-    names = sorted(successes, key=lambda name: successes[name])
+    names = sorted(successes, key=lambda name: (successes[name], -errors[name]))
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axis = figure.subplots()
     axis.set_ylim(-0.05, 1.05)
-    x, y = [errors[name] for name in names], [successes[name] for name in names]
-    axis.scatter(x, y, s=36, color=INVERTED, zorder=3)
-    for name, left, height, beside in zip(names, x, y, spread_labels(y, 0.06), strict=True):
+    heights = [successes[name] for name in names]
+    for i, (name, beside) in enumerate(zip(names, spread_labels(heights, 0.06), strict=True)):
+        colour, point = f"C{i % 10}", (errors[name], heights[i])
+        axis.scatter(*point, s=40, color=colour, zorder=3)
         axis.annotate(
             name.replace("_", " "),
-            (left, height),
+            point,
             xytext=(1.03, beside),
             textcoords=axis.get_yaxis_transform(),
             va="center",
-            color=INK,
+            color=colour,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": SAMPLED, "linewidth": 0.8},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "alpha": 0.5},
         )
     axis.set_xlabel("mean squared error of the reconstruction (left is better)")
     axis.set_ylabel("edits that the judge sees (up is better)")
