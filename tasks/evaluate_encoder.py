@@ -1,7 +1,6 @@
 """Compare the ways to invert pictures, on held-out faces, in one table and four pictures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,15 +8,14 @@ from pydantic import Field
 
 from tasks.attributes import AttributeTable
 from tasks.edits import Edit, possible_edits
-from tasks.inversion_methods import (
+from tasks.inversion_figures import Bench, measure
+from tasks.inversion_methods import Material, invert_by_all
+from tasks.inversion_settings import (
     Blurred,
     GeneratorRefinement,
-    Inversion,
-    Material,
     Method,
     MethodSettings,
     MultiCode,
-    invert_by_all,
 )
 from tasks.params import parse_params
 from tasks.refinement import (
@@ -34,11 +32,8 @@ from tasks.stage import StageParams, pick_device, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
-    from nfe.edit_studio import Studio
     from nfe.inversion.encoders import Encoder
-    from nfe.tagging.network import TaggerNetwork
 
 FOLDER = Path("data/evaluate_encoder")
 BOUNDARIES = Path("data/fit_boundaries/boundaries")
@@ -83,25 +78,6 @@ class Params(StageParams):
     attributes: AttributeTable
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What every method is measured with.
-
-    Attributes:
-        material: What methods work with.
-        judge: The network whose features no loss used.
-        studio: How edits are made and seen.
-        edits: Those that are possible.
-        before: The judge's answers about the pictures themselves.
-    """
-
-    material: Material
-    judge: "TaggerNetwork"
-    studio: "Studio"
-    edits: list[Edit]
-    before: "dict[str, np.ndarray]"
-
-
 def run(params: Params) -> None:
     """Write table.csv, four pictures, and the figures of each method."""
     import pandas as pd
@@ -125,7 +101,7 @@ def run(params: Params) -> None:
     rows, codes = {}, {}
     made, edited = {"picture": pixels}, {bench.edits[0].heading: pixels}
     for name, inversion in invert_by_all(bench.material, params.methods, settings):
-        images, shown, row = measure(inversion, bench, params)
+        images, shown, row = measure(inversion, bench)
         rows[name] = row
         codes[name] = inversion.w_plus.flatten(0, 1).cpu().numpy()
         heading = name.replace("_", "\n" if len(name) > 12 else " ")
@@ -195,8 +171,17 @@ def load_bench(params: Params, editing: Any, pixels: "np.ndarray") -> Bench:
         editing.scales,
         editing.min_confidence,
     )
-    judge = load_tagger_network(JUDGE, device)
-    return Bench(material, judge, studio, edits, studio.look(pixels))
+    return Bench(
+        material,
+        load_tagger_network(JUDGE, device),
+        studio,
+        edits,
+        studio.look(pixels),
+        params.batch_size,
+        params.edit_distance,
+        params.num_folds,
+        params.seed,
+    )
 
 
 def load_encoders(device: str) -> "dict[str, Encoder]":
@@ -207,127 +192,6 @@ def load_encoders(device: str) -> "dict[str, Encoder]":
     methods = read_json(BASELINES / INDEX)["methods"]
     baselines = {f"{name}_encoder": load_encoder(BASELINES / name, device) for name in methods}
     return {"encoder": load_encoder(ENCODER, device), **baselines}
-
-
-def measure(
-    inversion: Inversion, bench: Bench, params: Params
-) -> "tuple[Tensor, np.ndarray, dict[str, float | None]]":
-    """Return the reconstructions, the pixels after the first edit, and all figures.
-
-    An edit succeeds if the judge sees the value where the picture itself did not show it, and
-    preserves what the judge answers as of the picture itself: so a bad reconstruction counts.
-    """
-    from nfe.metrics.edit_quality import mean_over_edits
-
-    images = bench.material.images
-    reconstructions = make_images(inversion, inversion.w_plus, None, params.batch_size)
-    edited = [edit_pixels(inversion, bench, edit, params.batch_size) for edit in bench.edits]
-    success = mean_over_edits(
-        [
-            bench.studio.measure(bench.before, bench.studio.look(pixels), edit.changes, edit.keep)
-            for edit, pixels in zip(bench.edits, edited, strict=True)
-        ]
-    )
-    row = {
-        **figures(images, reconstructions, bench.judge),
-        "editing_consistency": consistency(inversion, bench.material, params),
-        **{f"edit_{name}": value for name, value in success.items()},
-        "overlap_auc": overlap(inversion.w_plus, bench.material.w, params),
-        "seconds_per_image": inversion.seconds / len(images),
-        "kB_per_image": inversion.num_bytes / 1000,
-    }
-    return reconstructions, edited[0], row
-
-
-def make_images(
-    inversion: Inversion, w_plus: "Tensor", places: "Tensor | None", batch_size: int
-) -> "Tensor":
-    """Return the pictures of codes as a file would hold them, in [-1, 1].
-
-    Args:
-        inversion: Whose pictures they are.
-        w_plus: Its codes or edited ones, [M, num_ws, w_dim].
-        places: Which pictures they are of, [M]; None for all.
-        batch_size: Images at a time.
-    """
-    import torch
-
-    if places is None:
-        places = torch.arange(len(w_plus))
-    parts = zip(w_plus.split(batch_size), places.split(batch_size), strict=True)
-    with torch.no_grad():
-        return torch.cat([inversion.synthesise(*part) for part in parts]).clamp(-1, 1)
-
-
-def edit_pixels(inversion: Inversion, bench: Bench, edit: Edit, batch_size: int) -> "np.ndarray":
-    """Return the pixels of the inverted pictures after an edit."""
-    import numpy as np
-    import torch
-
-    from nfe.images import pixels_from_images
-
-    def synthesise(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
-        codes = torch.from_numpy(w_plus).to(inversion.w_plus)
-        chosen = torch.from_numpy(places).to(codes.device)
-        return pixels_from_images(make_images(inversion, codes, chosen, batch_size))
-
-    codes = inversion.w_plus.cpu().numpy()
-    edited = bench.studio.edit(codes, synthesise, edit.changes, edit.keep)
-    return synthesise(edited, np.arange(len(edited)))
-
-
-def figures(
-    images: "Tensor", reconstructions: "Tensor", judge: "TaggerNetwork"
-) -> dict[str, float]:
-    """Return the mean figures of reconstructions; features are of a network that no loss used."""
-    import torch
-
-    from nfe.inversion.losses import perceptual_distance
-    from nfe.metrics.distributions import frechet_distance
-    from nfe.metrics.reconstruction import mse, psnr, ssim
-
-    with torch.no_grad():
-        perceptual = perceptual_distance(
-            judge.feature_maps(images), judge.feature_maps(reconstructions)
-        )
-        features = [judge.embedding(x).cpu().numpy() for x in (images, reconstructions)]
-    return {
-        "mse": float(mse(images, reconstructions).mean()),
-        "psnr": float(psnr(images, reconstructions).mean()),
-        "ssim": float(ssim(images, reconstructions).mean()),
-        "perceptual": float(perceptual.mean()),
-        "fd_judge": frechet_distance(*features),
-    }
-
-
-def consistency(inversion: Inversion, material: Material, params: Params) -> float | None:
-    """Return how far an encoder's codes lie from their own, edited and edited back, on average."""
-    from nfe.metrics.editing_consistency import editing_consistency, main_axis
-
-    if inversion.encoder is None:
-        return None
-    shift = params.edit_distance * main_axis(material.w)
-    distances = editing_consistency(
-        material.images, material.generator, inversion.encoder, shift, params.batch_size
-    )
-    return float(distances.mean())
-
-
-def overlap(w_plus: "Tensor", sampled: "Tensor", params: Params) -> float:
-    """Return how well a classifier tells each layer's inverted code from sampled codes."""
-    import numpy as np
-
-    from nfe.metrics.overlap import overlap_auc
-
-    count, num_ws, w_dim = w_plus.shape
-    return overlap_auc(
-        w_plus.cpu().numpy().reshape(-1, w_dim),
-        sampled.cpu().numpy(),
-        groups=np.repeat(np.arange(count), num_ws),
-        other_groups=np.arange(len(sampled)),
-        num_folds=params.num_folds,
-        random=np.random.default_rng(params.seed),
-    )
 
 
 def explain_choice(rows: Mapping[str, Mapping[str, float]]) -> str:

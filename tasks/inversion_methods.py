@@ -1,4 +1,4 @@
-"""The ways to invert pictures that evaluate_encoder compares: their settings, and what they do.
+"""The ways to invert pictures that evaluate_encoder compares.
 
 Every method makes codes of w_plus, which can be edited, and a way to make pictures of them.
 """
@@ -6,13 +6,12 @@ Every method makes codes of w_plus, which can be edited, and a way to make pictu
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field, field_validator
+from typing import TYPE_CHECKING
 
 from nfe.errors import ParamsError
-from tasks.refinement import Refinement, Weight, encode, refine_codes
-from tasks.stage import Progress, StageParams
+from tasks.inversion_settings import Method, MethodSettings
+from tasks.refinement import Refinement, encode, refine_codes
+from tasks.stage import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,85 +20,10 @@ if TYPE_CHECKING:
     from nfe.inversion.encoders import Encoder
     from nfe.inversion.losses import FeatureMaps
 
-__all__ = [
-    "Blurred",
-    "GeneratorRefinement",
-    "Inversion",
-    "Material",
-    "Method",
-    "MethodSettings",
-    "MultiCode",
-    "invert_by_all",
-]
+__all__ = ["Inversion", "Material", "invert_by_all"]
 
-Method = Literal["in_domain", "image2stylegan", "nfe_z", "mganprior", "generator_refinement"]
-Rate = Annotated[float, Field(gt=0, le=10, strict=False)]
-Steps = Annotated[int, Field(ge=0, le=100_000)]
 FLOAT_BYTES = 4
 STAGE = "evaluate_encoder"
-
-
-class Blurred(StageParams):
-    """Settings of nfe_z; see nfe.inversion.blurred.optimise_z."""
-
-    num_steps: Steps
-    learning_rate: Rate
-    blur_kernel: Annotated[int, Field(ge=1, le=31)]
-    blur_sigma: Annotated[float, Field(gt=0, le=1000, strict=False)]
-    prior_weight: Weight
-
-    @field_validator("blur_kernel")
-    @classmethod
-    def check_kernel(cls, kernel: int) -> int:
-        """Check that the window has a middle."""
-        if kernel % 2 == 0:
-            raise ValueError(f"must be odd, got {kernel}")
-        return kernel
-
-
-class MultiCode(StageParams):
-    """Settings of mganprior; see nfe.inversion.multicode."""
-
-    num_codes: Annotated[int, Field(ge=1, le=1000)]
-    layer: Annotated[int, Field(ge=2, le=100)]
-    spread: Annotated[float, Field(ge=0, le=10, strict=False)]
-    num_steps: Steps
-    learning_rate: Rate
-    pixel_weight: Weight
-    perceptual_weight: Weight
-
-
-class GeneratorRefinement(StageParams):
-    """Settings of generator_refinement; see nfe.inversion.generator_refinement."""
-
-    rank: Annotated[int, Field(ge=1, le=512)]
-    num_steps: Steps
-    learning_rate: Rate
-    pixel_weight: Weight
-    perceptual_weight: Weight
-
-
-@dataclass(frozen=True)
-class MethodSettings:
-    """Settings of every method.
-
-    Attributes:
-        in_domain: From the encoder's codes.
-        image2stylegan: From the mean code; its domain weight is 0.
-        nfe_z: From the sampled z nearest to the encoder's answer.
-        mganprior: From the encoder's codes.
-        generator_refinement: Around the encoder's codes.
-        batch_size: Images at a time.
-        seed: Of what a method draws.
-    """
-
-    in_domain: Refinement
-    image2stylegan: Refinement
-    nfe_z: Blurred
-    mganprior: MultiCode
-    generator_refinement: GeneratorRefinement
-    batch_size: int
-    seed: int
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from nfe.errors import ParamsError
-from tasks.refinement import BASELINES, GENERATOR, HOLDOUT, INDEX, TAGGER, Weight
+from tasks.encoder_figures import evaluate, write_grid
+from tasks.refinement import BASELINES, GENERATOR, INDEX, TAGGER, Weight
 from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from nfe.gan.networks import Generator
     from nfe.inversion.encoders import Encoder
     from nfe.inversion.settings import EncoderSettings
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path("data/train_encoder")
 DATASET = Path("data/curate/dataset.zip")
-NUM_GRID_ROWS, NUM_GRID_PAIRS = 8, 6
 Method = Literal["in_domain", "force_in_domain", "e4e", "plain"]
 WEIGHTS = (
     "pixel_weight",
@@ -100,7 +98,7 @@ def run(params: Params) -> None:
 
     metrics, trainer = train(params, FOLDER / "model", FOLDER / "checkpoints", write_curves)
     write_curves(trainer)
-    write_grid(trainer)
+    write_grid(trainer, FOLDER / "reconstructions.png")
     baselines = {}
     for method in params.baselines:
         own = params.model_copy(update={"method": method})
@@ -249,45 +247,6 @@ def weights_of(params: Params) -> dict[str, float]:
         case "plain":
             terms = ("pixel_weight",)
     return {name: getattr(params, name) if name in terms else 0.0 for name in WEIGHTS}
-
-
-def evaluate(trainer: "EncoderTrainer") -> dict[str, Any]:
-    """Return the mean figures of the held-out faces' reconstructions."""
-    from nfe.metrics.reconstruction import mse, psnr
-
-    images, reconstructions = reconstruct(trainer)
-    return {
-        "num_heldout": len(images),
-        "heldout_mse": float(mse(reconstructions, images).mean()),
-        "heldout_psnr": float(psnr(reconstructions, images).mean()),
-    }
-
-
-def reconstruct(trainer: "EncoderTrainer") -> "tuple[Tensor, Tensor]":
-    """Return the held-out faces and their reconstructions, [N, 3, H, W] each."""
-    from nfe.images import images_from_pixels, read_pixels_zip
-    from tasks.refinement import encode, synthesise
-
-    images = images_from_pixels(read_pixels_zip(HOLDOUT)[1]).to(trainer.device)
-    batch_size = trainer.settings.batch_size
-    w_plus = encode(trainer.encoder, images, batch_size)
-    return images, synthesise(trainer.generator, w_plus, batch_size)
-
-
-def write_grid(trainer: "EncoderTrainer") -> None:
-    """Write held-out faces beside their reconstructions as reconstructions.png."""
-    from nfe.files import write_bytes
-    from nfe.images import encode_png, pixels_from_images
-    from tasks.refinement import picture_columns
-
-    pixels, shown = (pixels_from_images(images) for images in reconstruct(trainer))
-    columns = [
-        part[start::NUM_GRID_PAIRS]
-        for start in range(min(NUM_GRID_PAIRS, len(pixels) // NUM_GRID_ROWS or 1))
-        for part in (pixels, shown)
-    ]
-    num_rows = min(NUM_GRID_ROWS, *(len(column) for column in columns))
-    write_bytes(FOLDER / "reconstructions.png", encode_png(picture_columns(columns, num_rows)))
 
 
 def write_curves(trainer: "EncoderTrainer") -> None:
