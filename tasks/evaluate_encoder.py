@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tasks.attributes import AttributeTable
 from tasks.edits import Edit, possible_edits
@@ -76,6 +76,14 @@ class Params(StageParams):
     num_folds: Annotated[int, Field(ge=2, le=20)]
     seed: int
     attributes: AttributeTable
+
+    @field_validator("methods")
+    @classmethod
+    def check_methods(cls, methods: list[Method]) -> list[Method]:
+        """Check that no method takes part twice."""
+        if len({*methods}) < len(methods):
+            raise ValueError(f"must name each method once, got {methods}")
+        return methods
 
 
 def run(params: Params) -> None:

@@ -102,7 +102,7 @@ def run(params: Params) -> None:
     baselines = {}
     for method in params.baselines:
         own = params.model_copy(update={"method": method})
-        checkpoints = FOLDER / f"checkpoints-{method}"
+        checkpoints = FOLDER / "checkpoints" / method
         baselines[method], _ = train(own, BASELINES / method, checkpoints, lambda _: None)
     for model in BASELINES.glob("*/"):  # DVC may have left those of another run
         if model.name not in baselines:

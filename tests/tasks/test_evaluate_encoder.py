@@ -171,6 +171,7 @@ def test_a_layer_that_the_generator_lacks_is_refused(
         {"edit_distance": 0},
         {"in_domain": REFINEMENT},
         {"methods": ["psp"]},
+        {"methods": ["nfe_z", "nfe_z"]},
         {"edits": []},
         {"nfe_z": VALUES["nfe_z"] | {"blur_kernel": 4}},
         {"mganprior": VALUES["mganprior"] | {"num_codes": 0}},

@@ -106,9 +106,9 @@ def test_baselines_are_what_their_methods_alone_would_train(project: Path) -> No
 
     # Fewer baselines: the main model and the one that stays are finished runs.
     (both / "plain" / "encoder.safetensors").unlink()
-    started = {path: path.stat().st_mtime_ns for path in out.glob("checkpoints*/*.pt")}
+    started = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint-*.pt")}
     train_encoder.run(train_encoder.Params.model_validate(values | {"baselines": ["plain"]}))
-    assert {path: path.stat().st_mtime_ns for path in out.glob("checkpoints*/*.pt")} == started
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint-*.pt")} == started
     assert (both / "plain" / "encoder.safetensors").read_bytes() == alone
     assert not (both / "e4e").exists()
 
