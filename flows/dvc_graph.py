@@ -168,7 +168,10 @@ def _reasons(
 
 
 def _changes(section: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    before, after = _flatten(section, then.get(section)), _flatten(section, now.get(section))
+    present: Any = now
+    for name in section.split("."):
+        present = present.get(name) if isinstance(present, Mapping) else None
+    before, after = _flatten(section, then.get(section)), _flatten(section, present)
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
             yield f"{key} {before.get(key, 'absent')} -> {after.get(key, 'absent')}"

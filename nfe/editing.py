@@ -136,7 +136,7 @@ def extend_edits(
     w_plus: np.ndarray,
     edited: np.ndarray,
     scales: Sequence[float],
-    shows: Callable[[np.ndarray], np.ndarray],
+    shows: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Go on along each edit until it can be seen, and no farther.
 
@@ -147,7 +147,8 @@ def extend_edits(
         w_plus: Codes before the edit, [N, num_ws, w_dim].
         edited: Codes after it, of the same shape.
         scales: Rising multiples of the shift to try, such as 1, 1.5, 2.
-        shows: Tells for codes [M, num_ws, w_dim] which show what was asked for, bool, [M].
+        shows: Tells for codes [M, num_ws, w_dim], and their places among the N, [M], which show
+            what was asked for, bool, [M].
 
     Returns:
         For each code the first multiple that shows it, else the last one, [N, num_ws, w_dim].
@@ -156,7 +157,7 @@ def extend_edits(
     waiting = np.arange(len(w_plus))
     for scale in scales[:-1]:
         tried = w_plus[waiting] + scale * (edited[waiting] - w_plus[waiting])
-        shown = shows(tried)
+        shown = shows(tried, waiting)
         result[waiting[shown]] = tried[shown]
         waiting = waiting[~shown]
         if not len(waiting):

@@ -163,7 +163,7 @@ def edit_until_shown(
     """
     editing = bundle.description["editing"]
 
-    def shows(codes: np.ndarray) -> np.ndarray:
+    def shows(codes: np.ndarray, _: np.ndarray) -> np.ndarray:
         pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
         labels = shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
         return are_shown(labels, changes, editing["min_confidence"])

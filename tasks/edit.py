@@ -1,38 +1,24 @@
 """Edit the inverted pictures, and let a judge say how well edits do."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from nfe.errors import ParamsError
 from tasks.attributes import AttributeTable
+from tasks.edits import Edit, possible_edits
 from tasks.stage import Progress, StageParams, pick_device, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nfe.boundaries import Boundary
-    from nfe.gan.networks import Generator
-    from nfe.tagging.tagger import Tagger
+    from nfe.edit_studio import Studio
 
 FOLDER = Path("data/edit")
 GRID_ROWS = 8
 GRID_SIDE = 96
 FIRST_SEED = 1_000_000_000  # of the generated faces; far from those that boundaries are fitted on
-
-
-class Edit(StageParams):
-    """One edit: what to set and what to keep."""
-
-    changes: Annotated[dict[str, str], Field(alias="set", min_length=1)]
-    keep: list[str]
-
-    @property
-    def name(self) -> str:
-        """Name of the edit's folder, such as `hair_color=blue`."""
-        return "+".join(f"{attribute}={value}" for attribute, value in self.changes.items())
 
 
 class Params(StageParams):
@@ -57,13 +43,26 @@ class Params(StageParams):
     attributes: AttributeTable
 
 
+@dataclass(frozen=True)
+class Look:
+    """How codes look: w_plus [N, num_ws, w_dim], pixels, and the judge's value per attribute."""
+
+    w_plus: "np.ndarray"
+    pixels: "np.ndarray"
+    answers: "dict[str, np.ndarray]"
+
+
 def run(params: Params) -> None:
     """Write pictures/, edit.jsonl and edits.png, and measure success and preservation."""
+    import numpy as np
     import pandas as pd
+    import torch
 
     from nfe.boundaries import load_boundaries
+    from nfe.edit_studio import Studio
     from nfe.files import read_npz
     from nfe.gan.storage import load_generator
+    from nfe.images import pixels_from_images
     from nfe.sampling import sample_batches
     from nfe.tagging.tagger import Tagger
 
@@ -77,25 +76,41 @@ def run(params: Params) -> None:
     inverted = read_npz(Path("data/invert/codes.npz"))["w_plus"]
     seeds = range(FIRST_SEED, FIRST_SEED + params.num_samples)
     batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
-    generated = _stack([generator.broadcast(w.to(device)).cpu().numpy() for _, w, _ in batches])
+    sampled = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
+    generated = np.repeat(sampled[:, None], generator.num_ws, axis=1)
 
-    studio = Studio(generator, device, boundaries, tagger, judge, params)
+    def synthesise(w_plus: "np.ndarray", _: "np.ndarray") -> "np.ndarray":
+        parts = torch.from_numpy(w_plus).to(device).split(params.batch_size)
+        with torch.no_grad():
+            return np.concatenate([pixels_from_images(generator.synthesis(part)) for part in parts])
+
+    def look(w_plus: "np.ndarray") -> Look:
+        pixels = synthesise(w_plus, np.arange(len(w_plus)))
+        return Look(w_plus, pixels, studio.look(pixels))
+
+    studio = Studio(
+        boundaries,
+        tagger,
+        judge,
+        params.attributes.root,
+        params.strength,
+        params.scales,
+        params.min_confidence,
+    )
     progress, measured, shown = Progress("edit"), {}, []
-    inverted_before = studio.look(inverted)
-    generated_before = studio.look(generated)
+    originals = {"inverted": look(inverted), "generated": look(generated)}
     for done, edit in enumerate(edits, start=1):
         figures = {}
         others = sorted({b.attribute for b in boundaries} - {*edit.changes})
         for mode, keep in (("unconditional", []), ("conditional", edit.keep or others)):
-            for kind, codes, before in (
-                ("inverted", inverted, inverted_before),
-                ("generated", generated, generated_before),
-            ):
-                figures[f"{mode}_{kind}"] = studio.measure(codes, before, edit.changes, keep)
+            for kind, before in originals.items():
+                after = look(studio.edit(before.w_plus, synthesise, edit.changes, keep))
+                answers = before.answers, after.answers
+                figures[f"{mode}_{kind}"] = studio.measure(*answers, edit.changes, keep)
         measured[edit.name] = figures
-        shown.append(studio.edit(inverted, edit.changes, edit.keep))
+        shown.append(look(studio.edit(inverted, synthesise, edit.changes, edit.keep)))
         progress(done, len(edits), edit.name)
-    _write_results(studio, names, inverted, inverted_before, edits, shown)
+    _write_results(studio, names, originals["inverted"], edits, shown)
     write_metrics(
         FOLDER,
         {
@@ -108,126 +123,23 @@ def run(params: Params) -> None:
     )
 
 
-class Studio:
-    """How edits are made, by boundaries and the tagger, and seen, by the judge."""
-
-    def __init__(
-        self,
-        generator: "Generator",
-        device: str,
-        boundaries: Sequence["Boundary"],
-        tagger: "Tagger",
-        judge: "Tagger",
-        params: Params,
-    ) -> None:
-        self.generator, self.device, self.params = generator, device, params
-        self.boundaries, self.tagger, self.judge = boundaries, tagger, judge
-
-    def look(self, w_plus: "np.ndarray") -> "tuple[np.ndarray, dict[str, np.ndarray]]":
-        """Synthesise codes, and return the pixels and the judge's value of every attribute."""
-        import numpy as np
-
-        from nfe.shown import shown_labels
-
-        pixels = self.synthesise(w_plus)
-        labels = shown_labels(pixels, self.judge, self.params.attributes.root)
-        return pixels, {name: np.array(label.names()) for name, label in labels.items()}
-
-    def synthesise(self, w_plus: "np.ndarray") -> "np.ndarray":
-        """Return the pixels of codes, [N, H, W, 3]."""
-        import numpy as np
-        import torch
-
-        from nfe.images import pixels_from_images
-
-        parts = []
-        with torch.no_grad():
-            for codes in torch.from_numpy(w_plus).split(self.params.batch_size):
-                parts.append(pixels_from_images(self.generator.synthesis(codes.to(self.device))))
-        return np.concatenate(parts)
-
-    def edit(
-        self, w_plus: "np.ndarray", changes: dict[str, str], keep: list[str]
-    ) -> "tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]":
-        """Edit codes and return them, their pixels and the judge's values."""
-        from nfe.editing import edit_codes, extend_edits
-        from nfe.shown import are_shown, shown_labels
-
-        params = self.params
-        edited = edit_codes(w_plus, self.boundaries, changes, keep, params.strength)
-        if params.strength == "auto":
-
-            def shows(codes: "np.ndarray") -> "np.ndarray":
-                pixels = self.synthesise(codes)
-                labels = shown_labels(pixels, self.tagger, params.attributes.root)
-                return are_shown(labels, changes, params.min_confidence)
-
-            edited = extend_edits(w_plus, edited, params.scales, shows)
-        return (edited, *self.look(edited))
-
-    def measure(
-        self,
-        w_plus: "np.ndarray",
-        before: "tuple[np.ndarray, dict[str, np.ndarray]]",
-        changes: dict[str, str],
-        keep: list[str],
-    ) -> dict[str, float]:
-        """Success and preservation of one edit of these codes; `before` is how they look."""
-        from nfe.metrics.edit_quality import measure_edit
-
-        _, _, after = self.edit(w_plus, changes, keep)
-        known = before[1]
-        if not {*changes} <= {*known}:
-            return {"num_images": 0.0}
-        figures = measure_edit(known, after, changes, [name for name in keep if name in known])
-        return {name: round(value, 4) for name, value in figures.items()}
-
-
-def possible_edits(
-    edits: Sequence[Edit], boundaries: Sequence["Boundary"]
-) -> tuple[list[Edit], dict[str, str]]:
-    """Sort out the edits that these boundaries cannot make, with the reasons.
-
-    Raises:
-        ParamsError: If no edit is possible, or the boundaries are of another space than W.
-    """
-    from nfe.editing import check_edit
-
-    if any(boundary.space != "w" for boundary in boundaries):
-        raise ParamsError("fit_boundaries.space must be w to edit inverted pictures; set it to w")
-    possible, skipped = [], {}
-    for edit in edits:
-        try:
-            check_edit(boundaries, edit.changes, edit.keep)
-            possible.append(edit)
-        except ParamsError as error:
-            skipped[edit.name] = str(error)
-    if not possible:
-        raise ParamsError(f"edits must hold one that is possible: {'; '.join(skipped.values())}")
-    return possible, skipped
-
-
 def summarise(measured: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
     """Means over the edits, weighted by their images: `<mode>_<kind>_success` and so on."""
-    summary: dict[str, float] = {}
-    for case in next(iter(measured.values())):
-        rows = [figures[case] for figures in measured.values() if "success" in figures[case]]
-        for name in ("success", "preservation"):
-            own = [row for row in rows if name in row]
-            total = sum(row["num_images"] for row in own)
-            if total:
-                mean = sum(row[name] * row["num_images"] for row in own) / total
-                summary[f"{case}_{name}"] = round(mean, 4)
-    return summary
+    from nfe.metrics.edit_quality import mean_over_edits
+
+    return {
+        f"{case}_{name}": round(mean, 4)
+        for case in next(iter(measured.values()))
+        for name, mean in mean_over_edits([each[case] for each in measured.values()]).items()
+    }
 
 
 def _write_results(
-    studio: Studio,
+    studio: "Studio",
     names: list[str],
-    inverted: "np.ndarray",
-    before: "tuple[np.ndarray, dict[str, np.ndarray]]",
+    before: Look,
     edits: list[Edit],
-    shown: "list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]",
+    shown: list[Look],
 ) -> None:
     """Write the edited pictures, a row about each, and a sheet: before, then edit after edit."""
     import json
@@ -241,12 +153,12 @@ def _write_results(
 
     lines: list[str] = []
     with atomic_folder(FOLDER / "pictures") as partial:
-        for edit, (codes, pixels, answers) in zip(edits, shown, strict=True):
+        for edit, after in zip(edits, shown, strict=True):
             targets = [b for b in studio.boundaries if edit.changes.get(b.attribute) == b.value]
-            low, high = (measure_distances(c.mean(axis=1), targets) for c in (inverted, codes))
+            low, high = (measure_distances(x.w_plus.mean(axis=1), targets) for x in (before, after))
             for i, name in enumerate(names):
                 output = f"{edit.name}/{name}"
-                write_bytes(partial / output, encode_png(pixels[i]))
+                write_bytes(partial / output, encode_png(after.pixels[i]))
                 row: dict[str, Any] = {
                     "name": name,
                     "output": output,
@@ -254,23 +166,12 @@ def _write_results(
                     "keep": edit.keep,
                     "distance_before": [round(float(d), 4) for d in low[i]],
                     "distance_after": [round(float(d), 4) for d in high[i]],
-                    "judge_before": {a: str(v[i]) for a, v in before[1].items()},
-                    "judge_after": {a: str(v[i]) for a, v in answers.items()},
+                    "judge_before": {a: str(v[i]) for a, v in before.answers.items()},
+                    "judge_after": {a: str(v[i]) for a, v in after.answers.items()},
                 }
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     write_text(FOLDER / "edit.jsonl", "".join(lines))
     faces = dict(zip(*read_pixels_zip(Path("data/invert/faces.zip")), strict=True))
-    columns = {"picture": np.stack([faces[name] for name in names]), "inverted": before[0]}
-    columns |= {_heading(edit): pixels for edit, (_, pixels, _) in zip(edits, shown, strict=True)}
+    columns = {"picture": np.stack([faces[name] for name in names]), "inverted": before.pixels}
+    columns |= {edit.heading: after.pixels for edit, after in zip(edits, shown, strict=True)}
     write_bytes(FOLDER / "edits.png", encode_png(comparison_sheet(columns, GRID_ROWS, GRID_SIDE)))
-
-
-def _heading(edit: Edit) -> str:
-    """Return the edit in lines that fit over a picture."""
-    return "\n".join(edit.name.replace("_", " ").replace("+", "\n").split("="))
-
-
-def _stack(parts: "list[np.ndarray]") -> "np.ndarray":
-    import numpy as np
-
-    return np.concatenate(parts)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GENERATOR = Path("data/train_gan/model")
 ENCODER = Path("data/train_encoder/model")
+BASELINES = Path("data/train_encoder/baselines")
+INDEX = "index.json"  # of the baselines: which there are
 TAGGER = Path("data/train_tagger/tagger")
 JUDGE = Path("data/train_tagger/judge")
 HOLDOUT = Path("data/curate/holdout.zip")

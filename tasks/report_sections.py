@@ -36,7 +36,13 @@ REASONS = {
 INPUTS: Mapping[str, tuple[str, ...]] = {  # what the page is made of, below data/
     "edit": ("metrics.json", "edit.jsonl", "pictures"),
     "invert": ("metrics.json", "index.parquet", "faces.zip", "reconstructions.zip", "pairs.png"),
-    "evaluate_encoder": ("metrics.json", "table.csv", "methods.png", "overlap.png"),
+    "evaluate_encoder": (
+        "metrics.json",
+        "table.csv",
+        "methods.png",
+        "edited.png",
+        "overlap.png",
+    ),
     "fit_boundaries": ("metrics.json", "boundaries", "accuracies.csv", "directions.png"),
     "train_gan": ("metrics.json", "samples.png", "curves.csv"),
     "evaluate_gan": ("metrics.json", "shares.csv", "neighbours.png"),
@@ -179,11 +185,22 @@ def evaluate_encoder_section(metrics: Mapping[str, Any]) -> "Section":
     text = _read("evaluate_encoder", "table.csv")
     rows = {_spoken(row["method"]): row for row in parse_csv(text)}
 
-    def points(column: str) -> dict[str, tuple[float, float]]:
-        return {name: (float(row["mse"]), float(row[column])) for name, row in rows.items()}
+    def chart(column: str, what: str, low_high: tuple[float, float]) -> str:
+        points = {
+            name: (float(row["mse"]), float(row[column]))
+            for name, row in rows.items()
+            if row.get(column)
+        }
+        return point_chart(points, "mean squared error", what, low_high)
 
-    seconds = points("seconds_per_image")
-    slowest = max(y for _, y in seconds.values())
+    slowest = max(float(row["seconds_per_image"]) for row in rows.values())
+    editable = []
+    if any(row.get("edit_success") for row in rows.values()):
+        caption = (
+            "Faithful against editable: further left is more faithful, higher is edited as asked, "
+            "in the judge's eyes."
+        )
+        editable.append(Chart(caption, chart("edit_success", "edit success", (0.0, 1.0))))
 
     return _section(
         "evaluate_encoder",
@@ -194,16 +211,13 @@ def evaluate_encoder_section(metrics: Mapping[str, Any]) -> "Section":
         "fit; near 1 it always can.",
         [
             Tabular("Means over the held-out pictures.", read_table(text)),
-            Chart(
-                "Faithful against editable: further left is more faithful, lower is more like "
-                "sampled codes.",
-                point_chart(points("overlap_auc"), "mean squared error", "overlap AUC", (0.5, 1.0)),
-            ),
+            *editable,
             Chart(
                 "What faithfulness costs: seconds per picture.",
-                point_chart(seconds, "mean squared error", "seconds", (0.0, slowest)),
+                chart("seconds_per_image", "seconds", (0.0, slowest)),
             ),
             _sheet("evaluate_encoder", "methods.png", "Rows: pictures. Columns: methods."),
+            _sheet("evaluate_encoder", "edited.png", "The same after an edit."),
             _sheet(
                 "evaluate_encoder",
                 "overlap.png",

@@ -1,13 +1,17 @@
 """Train the encoder of the finished generator, by one of several methods."""
 
 import copy
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from nfe.errors import ParamsError
-from tasks.refinement import GENERATOR, HOLDOUT, TAGGER, Weight
+from tasks.encoder_figures import evaluate, write_grid
+from tasks.refinement import BASELINES, GENERATOR, INDEX, TAGGER, Weight
 from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("data/train_encoder")
 DATASET = Path("data/curate/dataset.zip")
-NUM_GRID_ROWS, NUM_GRID_PAIRS = 8, 6
+Method = Literal["in_domain", "force_in_domain", "e4e", "plain"]
 WEIGHTS = (
     "pixel_weight",
     "perceptual_weight",
@@ -44,13 +48,15 @@ class Params(StageParams):
 
     Attributes:
         method: Which of the terms take part, see `weights_of`, and whether E answers with deltas.
+        baselines: Further methods, trained with the same values for evaluate_encoder's table.
         channel_base: Width times side of the layers of E, up to `channel_max`.
         channel_max: Largest width.
         precision: Of the networks; auto is bf16 where the device computes in it.
         seed: Of the fresh weights and of all that is drawn.
     """
 
-    method: Literal["in_domain", "force_in_domain", "e4e", "plain"]
+    method: Method
+    baselines: list[Method]
     channel_base: Annotated[int, Field(ge=16, le=65536)]
     channel_max: Annotated[int, Field(ge=4, le=1024)]
     kimg: Annotated[float, Field(gt=0, strict=False)]
@@ -77,11 +83,41 @@ class Params(StageParams):
     checkpoint_steps: Annotated[int, Field(ge=1)]
     seed: int
 
+    @field_validator("baselines")
+    @classmethod
+    def check_baselines(cls, baselines: list[Method], info: ValidationInfo) -> list[Method]:
+        """Check that no method is trained twice."""
+        if len({*baselines, info.data.get("method")}) <= len(baselines):
+            raise ValueError(f"must name methods other than `method`, once each, got {baselines}")
+        return baselines
+
 
 def run(params: Params) -> None:
-    """Train to the end, continuing from a checkpoint of the same run."""
-    import time
+    """Train to the end, continuing from checkpoints of the same run; then each baseline."""
+    from nfe.files import write_json
 
+    metrics, trainer = train(params, FOLDER / "model", FOLDER / "checkpoints", write_curves)
+    write_curves(trainer)
+    write_grid(trainer, FOLDER / "reconstructions.png")
+    baselines = {}
+    for method in params.baselines:
+        own = params.model_copy(update={"method": method})
+        checkpoints = FOLDER / "checkpoints" / method
+        baselines[method], _ = train(own, BASELINES / method, checkpoints, lambda _: None)
+    for model in BASELINES.glob("*/"):  # DVC may have left those of another run
+        if model.name not in baselines:
+            shutil.rmtree(model)
+    write_json(BASELINES / INDEX, {"methods": params.baselines})
+    write_metrics(FOLDER, metrics | {"baselines": baselines})
+
+
+def train(
+    params: Params,
+    model: Path,
+    checkpoints: Path,
+    on_snapshot: "Callable[[EncoderTrainer], None]",
+) -> "tuple[dict[str, Any], EncoderTrainer]":
+    """Train one encoder, write it to the folder `model`, and return its figures."""
     import torch
 
     from nfe.gan.checkpoints import fingerprint_of
@@ -89,7 +125,7 @@ def run(params: Params) -> None:
 
     trainer = build_trainer(params)
     fingerprint = fingerprint_of(
-        params.model_dump(),
+        params.model_dump(exclude={"baselines"}),
         DATASET,
         GENERATOR / "generator.safetensors",
         GENERATOR / "discriminator.safetensors",
@@ -97,22 +133,18 @@ def run(params: Params) -> None:
     )
     _choose_threads(trainer)
     started = time.monotonic()
-    trainer.run(FOLDER / "checkpoints", fingerprint, Progress("train_encoder"), write_curves)
+    trainer.run(checkpoints, fingerprint, Progress("train_encoder"), on_snapshot)
     seconds = time.monotonic() - started
-    save_encoder(FOLDER / "model", trainer.encoder)
-    write_curves(trainer)
-    write_metrics(
-        FOLDER,
-        {
-            "kimg": params.kimg,
-            "encoder_parameters": sum(p.numel() for p in trainer.encoder.parameters()),
-            "seconds": round(seconds, 1),
-            "num_threads": torch.get_num_threads(),
-            "bf16": trainer.settings.bf16,
-            "device": str(trainer.device),
-            **evaluate(trainer),
-        },
-    )
+    save_encoder(model, trainer.encoder)
+    return {
+        "kimg": params.kimg,
+        "encoder_parameters": sum(p.numel() for p in trainer.encoder.parameters()),
+        "seconds": round(seconds, 1),
+        "num_threads": torch.get_num_threads(),
+        "bf16": trainer.settings.bf16,
+        "device": str(trainer.device),
+        **evaluate(trainer),
+    }, trainer
 
 
 def build_trainer(params: Params) -> "EncoderTrainer":
@@ -215,35 +247,6 @@ def weights_of(params: Params) -> dict[str, float]:
         case "plain":
             terms = ("pixel_weight",)
     return {name: getattr(params, name) if name in terms else 0.0 for name in WEIGHTS}
-
-
-def evaluate(trainer: "EncoderTrainer") -> dict[str, Any]:
-    """Reconstruct the held-out faces: write reconstructions.png, return the mean figures."""
-    import numpy as np
-
-    from nfe.files import write_bytes
-    from nfe.images import encode_png, images_from_pixels, pixels_from_images, read_pixels_zip
-    from nfe.metrics.reconstruction import mse, psnr
-    from tasks.refinement import encode, picture_columns, synthesise
-
-    _, pixels = read_pixels_zip(HOLDOUT)
-    images = images_from_pixels(pixels).to(trainer.device)
-    batch_size = trainer.settings.batch_size
-    w_plus = encode(trainer.encoder, images, batch_size)
-    reconstructions = synthesise(trainer.generator, w_plus, batch_size)
-    shown = pixels_from_images(reconstructions)
-    columns = [
-        part[start::NUM_GRID_PAIRS]
-        for start in range(min(NUM_GRID_PAIRS, len(pixels) // NUM_GRID_ROWS or 1))
-        for part in (pixels, shown)
-    ]
-    num_rows = min(NUM_GRID_ROWS, *(len(column) for column in columns))
-    write_bytes(FOLDER / "reconstructions.png", encode_png(picture_columns(columns, num_rows)))
-    return {
-        "num_heldout": len(np.asarray(pixels)),
-        "heldout_mse": float(mse(reconstructions, images).mean()),
-        "heldout_psnr": float(psnr(reconstructions, images).mean()),
-    }
 
 
 def write_curves(trainer: "EncoderTrainer") -> None:

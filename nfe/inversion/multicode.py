@@ -23,7 +23,14 @@ from nfe.gan.networks import Generator, Synthesis
 from nfe.gan.ops import upsample
 from nfe.inversion.descent import minimise
 
-__all__ = ["MultiCodes", "optimise_multicodes", "start_multicodes", "synthesise_multicodes"]
+__all__ = [
+    "MultiCodes",
+    "mean_codes",
+    "move_multicodes",
+    "optimise_multicodes",
+    "start_multicodes",
+    "synthesise_multicodes",
+]
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,23 @@ def optimise_multicodes(
 
     tensors = (start.first, start.rest, start.weights)
     return MultiCodes(*minimise(tensors, loss_of, num_steps, learning_rate, on_progress))
+
+
+def mean_codes(codes: MultiCodes) -> Tensor:
+    """Return one code per layer, the mean where there are several: w_plus, [N, num_ws, w_dim]."""
+    return torch.cat([codes.first.mean(dim=1), codes.rest], dim=1)
+
+
+def move_multicodes(codes: MultiCodes, shifts: Tensor) -> MultiCodes:
+    """Move all codes of a layer alike.
+
+    Args:
+        codes: For N pictures.
+        shifts: Of each layer, [N, num_ws, w_dim].
+    """
+    layer = codes.first.shape[2]
+    first = codes.first + shifts[:, None, :layer]
+    return MultiCodes(first, codes.rest + shifts[:, layer:], codes.weights)
 
 
 def _check_synthesis(generator: Generator) -> Synthesis:

@@ -1,12 +1,13 @@
 """Optimisation of codes, batched; each image ends where it would end alone."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from nfe.gan.networks import Generator
+from nfe.inversion.descent import minimise
 from nfe.inversion.encoders import Encoder
 from nfe.inversion.losses import FeatureMaps, code_distance, perceptual_distance, pixel_distance
 
@@ -54,6 +55,7 @@ def refine(
         Refined codes, [N, num_ws, w_dim].
 
     Raises:
+        TrainingError: If a loss is NaN or infinite.
         ValueError: If the encoder is missing or in training mode, where images of a batch mix.
 
     Source: Zhu et al. 2020 (IDInvert), section 3.2. We add the decay, which ends lower in few
@@ -65,29 +67,52 @@ def refine(
     results = []
     for start in range(0, len(images), batch_size):
         target = images[start : start + batch_size]
-        codes = w_plus[start : start + batch_size].clone().requires_grad_(True)
-        optimiser = torch.optim.Adam([codes], lr=learning_rate, betas=(0.9, 0.99))
-        with torch.no_grad(), torch.autocast(target.device.type, torch.bfloat16, enabled=bf16):
+        autocast = torch.autocast(target.device.type, torch.bfloat16, enabled=bf16)
+        with torch.no_grad(), autocast:
             target_maps = feature_maps(target) if perceptual_weight else []
-        for step in range(num_steps):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate * (0.5 + 0.5 * math.cos(math.pi * step / num_steps))
-            with torch.autocast(target.device.type, torch.bfloat16, enabled=bf16):
-                result = generator.synthesis(codes).float()
-                maps = feature_maps(result) if perceptual_weight else []
-                answer = encoder(result).float() if domain_weight and encoder else codes
-            loss = pixel_weight * pixel_distance(result, target)  # [N]
-            if perceptual_weight:
-                loss = loss + perceptual_weight * perceptual_distance(maps, target_maps)
-            if domain_weight and encoder:
-                loss = loss + domain_weight * code_distance(codes, answer, encoder.w_scale)
-            # The sum, not the mean: an image's gradient does not depend on the batch.
-            (codes.grad,) = torch.autograd.grad(loss.sum(), codes)
-            optimiser.step()
-            note = f"loss {float(loss.detach().mean()):.4f}"
-            on_progress(start * num_steps + (step + 1) * len(target), total, note)
-        results.append(codes.detach())
+        loss_of = partial(
+            _loss,
+            target,
+            target_maps,
+            generator,
+            encoder if domain_weight else None,
+            feature_maps,
+            (pixel_weight, perceptual_weight, domain_weight),
+            autocast,
+        )
+        before, count = start * num_steps, len(target)
+
+        def tell(done: int, _: int, note: str, before: int = before, count: int = count) -> None:
+            on_progress(before + done * count, total, note)
+
+        codes = w_plus[start : start + batch_size]
+        results += minimise([codes], loss_of, num_steps, learning_rate, tell)
     return torch.cat(results)
+
+
+def _loss(
+    target: Tensor,
+    target_maps: list[Tensor],
+    generator: Generator,
+    encoder: Encoder | None,
+    feature_maps: FeatureMaps,
+    weights: tuple[float, float, float],
+    autocast: torch.autocast,
+    values: Sequence[Tensor],
+) -> Tensor:
+    """Return the loss of each image, [N], for codes [N, num_ws, w_dim]."""
+    (codes,) = values
+    pixel_weight, perceptual_weight, domain_weight = weights
+    with autocast:
+        result = generator.synthesis(codes).float()
+        maps = feature_maps(result) if perceptual_weight else []
+        answer = encoder(result).float() if encoder else codes
+    loss = pixel_weight * pixel_distance(result, target)
+    if perceptual_weight:
+        loss = loss + perceptual_weight * perceptual_distance(maps, target_maps)
+    if encoder:
+        loss = loss + domain_weight * code_distance(codes, answer, encoder.w_scale)
+    return loss
 
 
 def image2stylegan(

@@ -1,10 +1,10 @@
 """Does an edit do what it was asked, and only that? As a judge sees it, before and after."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["measure_edit"]
+__all__ = ["mean_over_edits", "measure_edit"]
 
 
 def measure_edit(
@@ -53,3 +53,21 @@ def measure_edit(
     if keep:
         figures["kept"] = float(np.mean([stayed[attribute] for attribute in keep]))
     return figures | {f"preservation_{name}": share for name, share in stayed.items()}
+
+
+def mean_over_edits(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the means of success and preservation of several edits, weighted by their images.
+
+    Args:
+        figures: What `measure_edit` returned of each.
+
+    Returns:
+        `success` and `preservation`, each left out where no edit has it.
+    """
+    means = {}
+    for name in ("success", "preservation"):
+        own = [each for each in figures if name in each]
+        total = sum(each["num_images"] for each in own)
+        if total:
+            means[name] = sum(each[name] * each["num_images"] for each in own) / total
+    return means

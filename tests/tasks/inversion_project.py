@@ -17,6 +17,7 @@ from nfe.weights import save_weights
 
 ENCODER_VALUES: dict[str, Any] = {
     "method": "in_domain",
+    "baselines": [],
     "channel_base": 128,
     "channel_max": 16,
     "kimg": 0.08,

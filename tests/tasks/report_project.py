@@ -43,7 +43,7 @@ METRICS: dict[str, dict[str, Any]] = {
     "curate": {"num_faces": 10, "num_train": 7, "num_holdout": 1, "num_blurred": 2},
 }
 TEXTS = {
-    "table.csv": "method,mse,overlap_auc,seconds_per_image\nin_domain,0.0123456,0.99,0.4\n"
+    "table.csv": "method,mse,edit_success,seconds_per_image\nin_domain,0.0123456,0.99,0.4\n"
     "encoder,0.05,0.8,0.001\n",
     "accuracies.csv": "boundary,part,num,accuracy,balanced_accuracy,balanced_low,balanced_high\n"
     "hair_color=blue,validation,9,0.9,0.9,0.8,1.0\nhair_color=blue,remaining,9,0.8,0.7,0.6,0.8\n",

@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from nfe.errors import ParamsError
+from nfe.files import read_json
 from nfe.images import decode_pixels
 from nfe.inversion.settings import EncoderSettings
 from nfe.inversion.storage import load_encoder
@@ -86,6 +87,32 @@ def test_other_methods_train_other_encoders_and_resume(project: Path, method: st
     assert model.read_bytes() == whole
 
 
+def test_baselines_are_what_their_methods_alone_would_train(project: Path) -> None:
+    out = project / "data" / "train_encoder"
+    plain = ENCODER_VALUES | {"method": "plain"}
+    train_encoder.run(train_encoder.Params.model_validate(plain))
+    alone = (out / "model" / "encoder.safetensors").read_bytes()
+    assert read_json(out / "baselines" / "index.json") == {"methods": []}
+
+    values = ENCODER_VALUES | {"baselines": ["plain", "e4e"]}
+    train_encoder.run(train_encoder.Params.model_validate(values))
+    both = out / "baselines"
+    assert (both / "plain" / "encoder.safetensors").read_bytes() == alone
+    assert load_encoder(both / "e4e", "cpu").deltas
+    assert not load_encoder(out / "model", "cpu").deltas
+    assert read_json(both / "index.json") == {"methods": ["plain", "e4e"]}
+    metrics = read_json(out / "metrics.json")
+    assert metrics["baselines"]["plain"]["heldout_mse"] > 0
+
+    # Fewer baselines: the main model and the one that stays are finished runs.
+    (both / "plain" / "encoder.safetensors").unlink()
+    started = {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint-*.pt")}
+    train_encoder.run(train_encoder.Params.model_validate(values | {"baselines": ["plain"]}))
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("checkpoint-*.pt")} == started
+    assert (both / "plain" / "encoder.safetensors").read_bytes() == alone
+    assert not (both / "e4e").exists()
+
+
 @pytest.mark.parametrize(
     ("method", "terms"),
     [
@@ -129,6 +156,9 @@ LATENT_DISCRIMINATOR = {"learning_rate": 0.001, "r1_gamma": 1, "r1_interval": 2,
         {"delta_weight": -1},
         {"latent_adversarial_weight": -1},
         {"method": "psp"},
+        {"baselines": ["psp"]},
+        {"baselines": ["in_domain"]},
+        {"baselines": ["plain", "plain"]},
         {"first_release": 1},
         {"first_release": -0.1},
         {"release_interval": 1},

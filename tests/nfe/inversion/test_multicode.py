@@ -9,6 +9,8 @@ from nfe.gan.networks import Generator
 from nfe.inversion.losses import pixel_distance
 from nfe.inversion.multicode import (
     MultiCodes,
+    mean_codes,
+    move_multicodes,
     optimise_multicodes,
     start_multicodes,
     synthesise_multicodes,
@@ -149,3 +151,18 @@ def test_impossible_codes_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         place(generator, w_plus, num_codes, layer)
+
+
+def test_all_codes_of_a_layer_move_alike(generator: Generator) -> None:
+    """One code moved is the code of the moved w_plus; of several, the mean moves as far."""
+    w = generator.mapping(torch.randn(2, 16, generator=torch.Generator().manual_seed(1)))
+    w_plus = generator.broadcast(w)
+    shifts = torch.randn(w_plus.shape, generator=torch.Generator().manual_seed(2))
+    one = move_multicodes(place(generator, w_plus, 1), shifts)
+    torch.testing.assert_close(
+        synthesise_multicodes(one, generator), generator.synthesis(w_plus + shifts)
+    )
+    several = place(generator, w_plus, 3)
+    moved = mean_codes(move_multicodes(several, shifts))
+    torch.testing.assert_close(moved - mean_codes(several), shifts, rtol=0, atol=1e-5)
+    torch.testing.assert_close(mean_codes(place(generator, w_plus, 3, spread=0.0)), w_plus)

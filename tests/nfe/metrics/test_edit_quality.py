@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nfe.metrics.edit_quality import measure_edit
+from nfe.metrics.edit_quality import mean_over_edits, measure_edit
 
 BEFORE = {
     "hair": np.array(["red", "red", "blue", "pink"]),
@@ -42,3 +42,13 @@ def test_no_image_that_could_change_gives_a_count_of_zero():
 def test_attribute_unknown_to_the_judge_is_refused():
     with pytest.raises(ValueError, match="known to the judge"):
         measure_edit(BEFORE, AFTER, {"hat": "red"}, [])
+
+
+def test_the_mean_over_edits_weighs_them_by_their_images():
+    figures = [
+        {"num_images": 1.0, "success": 1.0, "preservation": 0.5},
+        {"num_images": 3.0, "success": 0.0},
+        {"num_images": 0.0},
+    ]
+    assert mean_over_edits(figures) == {"success": 0.25, "preservation": 0.5}
+    assert mean_over_edits([{"num_images": 0.0}]) == {}
