@@ -45,6 +45,7 @@ def edit(
     faces: o.Faces = "auto",
     largest: o.Largest = False,
     paste_back: o.PasteBack = None,
+    redraw: o.Redraw = False,
     frames: o.Frames = "first",
     no_face: o.NoFace = "copy",
     picture_format: o.Format = "keep",

@@ -36,6 +36,7 @@ __all__ = [
     "Overwrite",
     "PasteBack",
     "Quiet",
+    "Redraw",
     "Set",
     "Sheet",
     "Steps",
@@ -73,6 +74,13 @@ PasteBack = Annotated[
         "--paste-back/--no-paste-back",
         help="Blend faces into their picture, or write the face alone, of several the largest "
         "(default: blend, but replace pictures that are faces).",
+    ),
+]
+Redraw = Annotated[
+    bool,
+    typer.Option(
+        "--redraw",
+        help="Draw the whole face anew; else the change is laid over the picture's own lines.",
     ),
 ]
 Frames = Annotated[
@@ -130,6 +138,7 @@ class EditOptions:
     faces: Literal["auto", "detect", "whole"]
     largest: bool
     paste_back: bool | None
+    redraw: bool
     frames: Literal["first", "all"]
     no_face: Literal["copy", "skip"]
     picture_format: Literal["keep", "png", "jpg", "webp"]
@@ -177,6 +186,7 @@ class EditOptions:
             faces=self.faces,
             largest=self.largest,
             paste_back=self.paste_back,
+            redraw=self.redraw,
             all_frames=self.frames == "all",
             no_face=self.no_face,
             strip=self.strip,

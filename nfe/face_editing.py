@@ -21,6 +21,7 @@ __all__ = [
     "edit_faces",
     "edit_until_shown",
     "invert_faces",
+    "lay_over",
     "strip_faces",
     "synthesise",
 ]
@@ -33,16 +34,18 @@ class EditedFaces:
     """N edited faces.
 
     Attributes:
-        pixels: uint8, [N, R, R, 3].
+        pixels: As the generator draws them, uint8, [N, R, R, 3].
+        drawn_before: As it draws them before the edit, uint8, [N, R, R, 3].
         w_plus: Their codes, [N, num_ws, w_dim].
         reconstruction_mse: Mean squared error of the inversion, images in [-1, 1], [N].
         distances_before, distances_after: `attribute=value` -> distance of each code from that
             target's boundary, [N].
-        shown: Attribute -> value that the model's tagger sees in each edited face, [N].
+        shown: Attribute -> value that the model's tagger sees in each result, [N].
         judged: The same of the model's judge, which no edit goes by; empty for a model without.
     """
 
     pixels: np.ndarray
+    drawn_before: np.ndarray
     w_plus: np.ndarray
     reconstruction_mse: np.ndarray
     distances_before: Mapping[str, np.ndarray]
@@ -105,6 +108,7 @@ def edit_faces(
     changes: Mapping[str, str],
     keep: Sequence[str],
     strength: Strength,
+    redraw: bool,
     batch_size: int,
 ) -> EditedFaces:
     """Edit faces by their codes.
@@ -115,6 +119,8 @@ def edit_faces(
         bundle: The model.
         changes, keep, strength: As `nfe.editing.edit_codes` takes them; "auto" goes on until
             the model's tagger sees the change.
+        redraw: Whether results are the generator's pictures, or the faces themselves with the
+            change laid over them: what `shown` and `judged` are about.
         batch_size: Faces per pass.
 
     Raises:
@@ -130,16 +136,25 @@ def edit_faces(
         dict(zip([b.name for b in targets], d.T, strict=True))
         for d in (measure_distances(codes.mean(axis=1), targets) for codes in (w_plus, edited))
     )
-    errors = synthesise(w_plus, bundle, batch_size) - images_from_pixels(faces)
+    drawn = synthesise(w_plus, bundle, batch_size)
+    errors = drawn - images_from_pixels(faces)
+    before_pixels = pixels_from_images(drawn)
+    seen = pixels if redraw else lay_over(faces, before_pixels, pixels)
     return EditedFaces(
         pixels,
+        before_pixels,
         edited,
         errors.square().mean(dim=(1, 2, 3)).numpy(),
         before,
         after,
-        _names(pixels, bundle.tagger, bundle),
-        {} if bundle.judge is None else _names(pixels, bundle.judge, bundle),
+        _names(seen, bundle.tagger, bundle),
+        {} if bundle.judge is None else _names(seen, bundle.judge, bundle),
     )
+
+
+def lay_over(faces: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Add to faces what changed between two other pictures of them, all uint8, of one shape."""
+    return np.clip(faces.astype(np.int16) + after - before, 0, 255).astype(np.uint8)
 
 
 def edit_until_shown(

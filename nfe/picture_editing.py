@@ -93,7 +93,7 @@ def edit_picture(
     strength: Strength,
     batch_size: int,
 ) -> tuple[Picture, EditedFaces]:
-    """Edit all faces of a picture and put them back.
+    """Edit all faces of a picture and lay the change over it.
 
     Args:
         inverted: The picture.
@@ -103,9 +103,11 @@ def edit_picture(
         ParamsError: If the model cannot make such an edit.
     """
     faces = np.stack(inverted.frame.faces)
-    edited = edit_faces(faces, inverted.w_plus, bundle, changes, keep, strength, batch_size)
+    edit = (changes, keep, strength, False)
+    edited = edit_faces(faces, inverted.w_plus, bundle, *edit, batch_size)
     feather = bundle.description["alignment"]["feather"]
-    return edited_frame(inverted.frame, list(edited.pixels), None, feather), edited
+    drawn = (list(edited.pixels), list(edited.drawn_before))
+    return edited_frame(inverted.frame, *drawn, None, feather), edited
 
 
 def strength_range(bundle: Bundle) -> tuple[float, float]:

@@ -1,17 +1,18 @@
 """The faces of a picture: cut them out, put them back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
-from nfe.faces.alignment import Transform, paste_back
+from nfe.faces.alignment import Transform, add_back, paste_back
 from nfe.faces.cutting import FaceCutter
-from nfe.images import resize_pixels
 from nfe.picture_files import Picture
 
 __all__ = ["Frame", "cut_frame", "edited_frame", "paste_in_bands"]
 
+Put = Callable[[np.ndarray, np.ndarray, Transform, float], np.ndarray]
 BAND_PIXELS = 4_000_000  # of the face's square blended at once; it takes 100 bytes for each
 
 
@@ -50,13 +51,19 @@ def cut_frame(picture: Picture, name: str, cutter: FaceCutter) -> Frame:
 
 
 def edited_frame(
-    frame: Frame, edited: Sequence[np.ndarray], paste: bool | None, feather: float
+    frame: Frame,
+    edited: Sequence[np.ndarray],
+    drawn_before: Sequence[np.ndarray] | None,
+    paste: bool | None,
+    feather: float,
 ) -> Picture:
     """Return a picture with its faces edited.
 
     Args:
         frame: The picture and where its faces lie.
-        edited: The faces edited, uint8, [R, R, 3] each.
+        edited: The faces as the generator draws them edited, uint8, [R, R, 3] each.
+        drawn_before: As it drew them before the edit: then only the change is laid over the
+            picture, whose own detail stays. None to put the edited faces in place of the old.
         paste: As `EditSettings.paste_back`.
         feather: Soft border of a face, as a share of its side.
 
@@ -67,14 +74,19 @@ def edited_frame(
     picture = frame.picture
     if not len(edited):
         return picture
+    put: Put = paste_back if drawn_before is None else add_back
+    faces = [face.astype(np.float32) for face in edited]
+    if drawn_before is not None:
+        faces = [face - before for face, before in zip(faces, drawn_before, strict=True)]
     if paste is False:
-        return Picture(edited[0], None, picture.milliseconds)
-    height, width = picture.pixels.shape[:2]
+        start = 0 if drawn_before is None else frame.faces[0]
+        return Picture(_levels(start + faces[0]), None, picture.milliseconds)
+    pixels, (height, width) = picture.pixels, picture.pixels.shape[:2]
     if frame.whole and paste is None and height == width:
-        return replace(picture, pixels=resize_pixels(edited[0], height))
-    pixels = picture.pixels
-    for face, transform in zip(edited, frame.transforms, strict=True):
-        pixels = paste_in_bands(pixels, face, transform, feather, BAND_PIXELS)
+        start = 0 if drawn_before is None else pixels
+        return replace(picture, pixels=_levels(start + _resize(faces[0], height)))
+    for face, transform in zip(faces, frame.transforms, strict=True):
+        pixels = paste_in_bands(pixels, face, transform, feather, BAND_PIXELS, put)
     return replace(picture, pixels=pixels)
 
 
@@ -84,15 +96,17 @@ def paste_in_bands(
     transform: Transform,
     feather: float,
     band_pixels: int,
+    put: Put,
 ) -> np.ndarray:
-    """Blend a face into its picture, few rows at a time where it is large.
+    """Put a face into its picture, few rows at a time where it is large.
 
     Args:
         pixels: The picture, uint8, [H, W, 3].
-        face: uint8, [R, R, 3].
+        face: What `put` takes, [R, R, 3].
         transform: Where it lies.
-        feather: As `paste_back` takes it.
+        feather: As `put` takes it.
         band_pixels: Of the square blended at once.
+        put: `paste_back` or `add_back`.
 
     Returns:
         uint8, [H, W, 3]. Outside the square not one value differs.
@@ -101,9 +115,20 @@ def paste_in_bands(
     reach = min(2 * transform.side, width)  # of a square turned as far as can be
     step = max(1, int(band_pixels // max(reach, 1)))
     if step >= height or transform.side**2 <= band_pixels:
-        return paste_back(pixels, face, transform, feather)
+        return put(pixels, face, transform, feather)
     (x, y), result = transform.center, np.empty_like(pixels)
     for top in range(0, height, step):
         moved = replace(transform, center=(x, y - top))
-        result[top : top + step] = paste_back(pixels[top : top + step], face, moved, feather)
+        result[top : top + step] = put(pixels[top : top + step], face, moved, feather)
     return result
+
+
+def _resize(face: np.ndarray, side: int) -> np.ndarray:
+    """Resize float32 [R, R, 3] to [side, side, 3] by Lanczos."""
+    channels = [Image.fromarray(np.ascontiguousarray(c)) for c in np.moveaxis(face, 2, 0)]
+    size = (side, side)
+    return np.stack([np.array(c.resize(size, Image.Resampling.LANCZOS)) for c in channels], axis=2)
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

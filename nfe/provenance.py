@@ -48,6 +48,7 @@ PARAMETERS = {
     "faces": str,
     "largest": bool,
     "paste-back": bool,
+    "redraw": bool,
     "frames": str,
 }
 

@@ -68,6 +68,7 @@ def _edit_all(
         faces="auto",
         largest=False,
         paste_back=None,
+        redraw=False,
         all_frames=False,
         no_face="copy",
         strip=False,

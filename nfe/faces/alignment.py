@@ -8,7 +8,14 @@ from PIL import Image
 
 from nfe.faces.detection import Box, Face
 
-__all__ = ["Transform", "align", "face_transform", "paste_back", "whole_picture_transform"]
+__all__ = [
+    "Transform",
+    "add_back",
+    "align",
+    "face_transform",
+    "paste_back",
+    "whole_picture_transform",
+]
 
 MIN_EYE_DISTANCE = 0.1  # of the box: closer eyes give no dependable angle
 
@@ -121,27 +128,73 @@ def paste_back(
     Raises:
         ValueError: If `feather` is out of its range.
     """
+    placed = _place(original, edited.astype(np.float32), transform, feather)
+    if placed is None:
+        return original.copy()
+    region, face, mask = placed
+    return _with_region(original, region, original[region] + mask * (face - original[region]))
+
+
+def add_back(
+    original: np.ndarray, change: np.ndarray, transform: Transform, feather: float
+) -> np.ndarray:
+    """Add a change of an aligned face to its picture, whose own detail stays.
+
+    Args:
+        original: The picture, uint8, [H, W, 3].
+        change: What to add to the face as `align` gave it, in levels, float32, [R, R, 3].
+        transform, feather: As `paste_back` takes them.
+
+    Returns:
+        uint8, [H, W, 3]. Outside the square, and where the change is 0, not one value differs
+        from `original`.
+
+    Raises:
+        ValueError: If `feather` is out of its range.
+    """
+    placed = _place(original, change, transform, feather)
+    if placed is None:
+        return original.copy()
+    region, added, mask = placed
+    return _with_region(original, region, original[region] + mask * added)
+
+
+def _place(
+    original: np.ndarray, face: np.ndarray, transform: Transform, feather: float
+) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
+    """Turn a face, float32, into its picture: the region, the face there, and its soft mask.
+
+    None where the picture holds nothing of it.
+    """
     if not 0 < feather <= 0.5:
         raise ValueError(f"feather must be in (0, 0.5], got {feather}")
     height, width = original.shape[:2]
     x0, y0, x1, y1 = _bounds(transform)
     x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    result = original.copy()
     if x0 >= x1 or y0 >= y1:
-        return result
+        return None
     # The face at the picture's own scale, then turned into the part of the picture it covers.
     side = max(1, round(transform.side))
-    face = Image.fromarray(edited).resize((side, side), Image.Resampling.LANCZOS)
     corners = np.array([[x0, y0], [x0 + 1, y0], [x0, y0 + 1]], dtype=float)
     step = transform.to_face(corners) * side
     (ax, ay), (bx, by) = step[1] - step[0], step[2] - step[0]
-    data = (ax, bx, step[0, 0], ay, by, step[0, 1])
-    size = (x1 - x0, y1 - y0)
-    turned = face.transform(size, Image.Transform.AFFINE, data, resample=Image.Resampling.BICUBIC)
+    data, size = (ax, bx, step[0, 0], ay, by, step[0, 1]), (x1 - x0, y1 - y0)
+    turned = []
+    for channel in np.moveaxis(face, 2, 0):
+        large = Image.fromarray(np.ascontiguousarray(channel)).resize(
+            (side, side), Image.Resampling.LANCZOS
+        )
+        placed = large.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+        turned.append(np.asarray(placed))
     mask = _feathered_mask(transform, (x0, y0, x1, y1), feather)[..., None]
-    region = original[y0:y1, x0:x1].astype(np.float32)
-    blended = region + mask * (np.asarray(turned, dtype=np.float32) - region)
-    result[y0:y1, x0:x1] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    return (slice(y0, y1), slice(x0, x1)), np.stack(turned, axis=2), mask
+
+
+def _with_region(
+    original: np.ndarray, region: tuple[slice, slice], values: np.ndarray
+) -> np.ndarray:
+    result = original.copy()
+    result[region] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return result
 
 

@@ -104,8 +104,8 @@ def animate_edits(
     """
     faces = np.stack([pair.before for pair in pairs[:LOOP_FACES]])
     w_plus = invert_faces(faces, bundle, settings.num_steps, batch_size, lambda *_: None)
-    changes, keep, strength = settings.changes, settings.keep, settings.strength
-    edited = edit_faces(faces, w_plus, bundle, changes, keep, strength, batch_size).w_plus
+    edit = (settings.changes, settings.keep, settings.strength, settings.redraw)
+    edited = edit_faces(faces, w_plus, bundle, *edit, batch_size).w_plus
     shares = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(LOOP_FRAMES) / LOOP_FRAMES)
     frames, side = [], shown_side(faces.shape[1])
     for share in shares[: LOOP_FRAMES // 2 + 1]:  # the way back shows the same

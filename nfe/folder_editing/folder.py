@@ -23,8 +23,8 @@ from nfe.files import sha256_file, write_bytes
 from nfe.folder_editing.ahead import open_ahead
 from nfe.folder_editing.opening import Opened, Opener
 from nfe.images import encode_png
-from nfe.picture_faces import edited_frame
-from nfe.picture_files import SUFFIXES, encode_frames
+from nfe.picture_faces import Frame, edited_frame
+from nfe.picture_files import SUFFIXES, Picture, encode_frames
 from nfe.picture_tables import picture_table, shown_side
 from nfe.provenance import FaceDistances, Provenance, embed, package_version
 
@@ -89,7 +89,9 @@ class FolderEditor:
         chosen, bundle = self.opener.settings, self.opener.bundle
         w_plus = invert_faces(faces, bundle, chosen.num_steps, self.batch_size, lambda *_: None)
         edit = (chosen.changes, chosen.keep)
-        edited = edit_faces(faces, w_plus, bundle, *edit, chosen.strength, self.batch_size)
+        edited = edit_faces(
+            faces, w_plus, bundle, *edit, chosen.strength, chosen.redraw, self.batch_size
+        )
         strips = strip_faces(w_plus, bundle, *edit, self.batch_size) if chosen.strip else None
         return edited, strips
 
@@ -132,7 +134,7 @@ class FolderEditor:
         """Write the result and return its row, which says why if it could not be encoded."""
         path = self.opener.out_dir / row["output"]
         try:
-            data = self._encode(opened, row, edited.pixels[own] if edited else np.empty(0))
+            data = self._encode(opened, row, edited, own)
         except (PictureError, OSError, ValueError) as error:  # such as too large for the format
             reason = f"{opened.found.name} must fit the format {path.suffix}, got: {error}"
             return {**row, "output": "", "status": "failed", "reason": reason, "changes": {}}
@@ -140,21 +142,28 @@ class FolderEditor:
         write_bytes(path, data)
         return {**row, "output_sha256": sha256_file(path)}
 
-    def _encode(self, opened: Opened, row: Row, edited: np.ndarray) -> bytes:
+    def _encode(self, opened: Opened, row: Row, edited: EditedFaces | None, own: slice) -> bytes:
         """Return the bytes of the result; of a picture without faces its own, if they fit."""
         found, suffix = opened.found, Path(opened.found.output).suffix
-        if not len(edited) and suffix == SUFFIXES[found.kind] and found.kind != "GIF":
+        if not opened.num_faces and suffix == SUFFIXES[found.kind] and found.kind != "GIF":
             return found.path.read_bytes()
         settings, extra = self.opener.settings, {}
-        if settings.provenance and len(edited):
+        if settings.provenance and opened.num_faces:
             extra = embed(self._provenance(row, found.path.name), suffix)
-        feather, remaining = self.opener.bundle.description["alignment"]["feather"], list(edited)
-        frames = []
+        place, frames = own.start, []
         for frame in opened.frames:
-            own, remaining = remaining[: len(frame.faces)], remaining[len(frame.faces) :]
-            if own or settings.paste_back is not False or not len(edited):
-                frames.append(edited_frame(frame, own, settings.paste_back, feather))
+            faces = slice(place, place := place + len(frame.faces))
+            if frame.faces or settings.paste_back is not False or not opened.num_faces:
+                frames.append(self._edited_frame(frame, edited, faces))
         return encode_frames(frames, suffix, extra)
+
+    def _edited_frame(self, frame: Frame, edited: EditedFaces | None, faces: slice) -> Picture:
+        if edited is None:
+            return frame.picture
+        settings = self.opener.settings
+        feather = self.opener.bundle.description["alignment"]["feather"]
+        before = None if settings.redraw else list(edited.drawn_before[faces])
+        return edited_frame(frame, list(edited.pixels[faces]), before, settings.paste_back, feather)
 
     def _provenance(self, row: Row, name: str) -> Provenance:
         settings = self.opener.settings

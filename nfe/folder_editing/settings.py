@@ -25,6 +25,8 @@ class EditSettings:
         largest: Of several faces in a picture only the largest.
         paste_back: Blend edited faces into the picture; False to write the edited face alone (of
             several the largest); None to replace pictures that are faces and blend into others.
+        redraw: Put the faces there as the generator draws them; else lay over the picture only
+            what the edit changes, so that the picture's own detail stays.
         all_frames: All frames of an animation or pages of a TIFF; else the first one.
         no_face: "copy" or "skip" a picture without a face.
         strip: Also write a row of steps from -3 to 3 of each face, beside the result.
@@ -38,6 +40,7 @@ class EditSettings:
     faces: Literal["auto", "detect", "whole"]
     largest: bool
     paste_back: bool | None
+    redraw: bool
     all_frames: bool
     no_face: Literal["copy", "skip"]
     strip: bool
@@ -56,6 +59,8 @@ class EditSettings:
             told["largest"] = True
         if self.paste_back is not None:
             told["paste-back"] = self.paste_back
+        if self.redraw:
+            told["redraw"] = True
         if self.all_frames:
             told["frames"] = "all"
         return told

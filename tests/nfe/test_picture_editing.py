@@ -39,6 +39,7 @@ SETTINGS = EditSettings(
     faces="auto",
     largest=False,
     paste_back=None,
+    redraw=False,
     all_frames=False,
     no_face="copy",
     strip=True,

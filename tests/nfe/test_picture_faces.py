@@ -24,7 +24,9 @@ def outside(transform: Transform, height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("alpha", [None, ALPHA])
 def test_outside_the_faces_not_one_value_differs(alpha: np.ndarray | None) -> None:
     faces = [Transform((20, 20), 24, 15.0), Transform((60, 40), 30, -20.0)]
-    result = edited_frame(frame(Picture(PIXELS, alpha, 40), faces, False), [WHITE] * 2, None, 0.2)
+    result = edited_frame(
+        frame(Picture(PIXELS, alpha, 40), faces, False), [WHITE] * 2, None, None, 0.2
+    )
     far = outside(faces[0], 60, 80) & outside(faces[1], 60, 80)
     assert (result.pixels[far] == PIXELS[far]).all()
     assert (result.pixels[20, 20] == 255).all() and (result.pixels[40, 60] == 255).all()
@@ -35,26 +37,50 @@ def test_outside_the_faces_not_one_value_differs(alpha: np.ndarray | None) -> No
 def test_a_picture_that_is_a_face_is_replaced_or_blended() -> None:
     square = Picture(PIXELS[:, :60], None)
     whole = frame(square, [whole_picture_transform(square.pixels)], True)
-    assert (edited_frame(whole, [WHITE], None, 0.2).pixels == 255).all()
-    blended = edited_frame(whole, [WHITE], True, 0.2).pixels
+    assert (edited_frame(whole, [WHITE], None, None, 0.2).pixels == 255).all()
+    blended = edited_frame(whole, [WHITE], None, True, 0.2).pixels
     assert (blended[30, 30] == 255).all()
     assert np.abs(blended[0].astype(int) - square.pixels[0]).max() < 5
 
 
 def test_the_face_alone_and_a_picture_without_faces() -> None:
     picture = Picture(PIXELS, ALPHA)
-    alone = edited_frame(frame(picture, [Transform((20, 20), 24, 0)], False), [WHITE], False, 0.2)
+    alone = edited_frame(
+        frame(picture, [Transform((20, 20), 24, 0)], False), [WHITE], None, False, 0.2
+    )
     assert (alone.pixels == WHITE).all() and alone.alpha is None
-    assert edited_frame(frame(picture, [], False), [], None, 0.2) is picture
+    assert edited_frame(frame(picture, [], False), [], None, None, 0.2) is picture
 
 
 @pytest.mark.parametrize("angle", [0.0, 20.0])
 def test_a_large_face_is_blended_in_bands_as_in_one(angle: float) -> None:
     transform = Transform((38, 33), 44, angle)
     face = RNG.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    bands = paste_in_bands(PIXELS, face, transform, 0.2, band_pixels=700)
+    bands = paste_in_bands(PIXELS, face, transform, 0.2, band_pixels=700, put=paste_back)
     at_once = paste_back(PIXELS, face, transform, 0.2)
     assert np.abs(bands.astype(int) - at_once).max() <= 1
     far = outside(transform, 60, 80)
     assert (bands[far] == PIXELS[far]).all()
     assert (bands != PIXELS).any(axis=2).sum() > 1000
+
+
+def test_only_the_change_is_laid_over_the_picture() -> None:
+    grey = np.full((16, 16, 3), 100, dtype=np.uint8)
+    dark = np.clip(PIXELS.astype(int), 0, 200).astype(np.uint8)
+    found = frame(Picture(dark, ALPHA), [Transform((40, 30), 40, 10.0)], False)
+    same = edited_frame(found, [WHITE], [WHITE], None, 0.2)
+    assert (same.pixels == dark).all()
+    lighter = edited_frame(found, [grey + 9], [grey], None, 0.2).pixels
+    middle = (slice(22, 38), slice(32, 48))
+    assert (lighter[middle] == dark[middle] + 9).all()
+    far = outside(found.transforms[0], 60, 80)
+    assert (lighter[far] == dark[far]).all()
+
+
+def test_the_change_of_a_picture_that_is_a_face() -> None:
+    dark = np.clip(PIXELS[:, :60].astype(int), 0, 200).astype(np.uint8)
+    whole = frame(Picture(dark, None), [whole_picture_transform(dark)], True)
+    grey = np.full((16, 16, 3), 100, dtype=np.uint8)
+    assert (edited_frame(whole, [grey + 9], [grey], None, 0.2).pixels == dark + 9).all()
+    alone = edited_frame(whole, [grey], [grey + 9], False, 0.2)
+    assert (alone.pixels == 255 - 9).all()  # the face that was cut out is white
