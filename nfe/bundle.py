@@ -39,7 +39,7 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "model.json"
 DETECTOR = Path("detector") / "detector.onnx"
 # Of the GAN only what edits; the encoder's and the tagger's folders are taken whole.

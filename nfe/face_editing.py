@@ -12,6 +12,7 @@ from nfe.bundle import Bundle
 from nfe.editing import Strength, edit_codes, edit_strip, extend_edits
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.inversion.optimise import refine
+from nfe.picture_faces import Blending, lay_over
 from nfe.shown import are_shown, shown_labels
 from nfe.tagging.tagger import Tagger
 
@@ -21,7 +22,6 @@ __all__ = [
     "edit_faces",
     "edit_until_shown",
     "invert_faces",
-    "lay_over",
     "strip_faces",
     "synthesise",
 ]
@@ -139,7 +139,10 @@ def edit_faces(
     drawn = synthesise(w_plus, bundle, batch_size)
     errors = drawn - images_from_pixels(faces)
     before_pixels = pixels_from_images(drawn)
-    seen = pixels if redraw else lay_over(faces, before_pixels, pixels)
+    seen = pixels
+    if not redraw:
+        visible_change = Blending.of_model(bundle.description).visible_change
+        seen = lay_over(faces, before_pixels, pixels, visible_change)
     return EditedFaces(
         pixels,
         before_pixels,
@@ -150,11 +153,6 @@ def edit_faces(
         _names(seen, bundle.tagger, bundle),
         {} if bundle.judge is None else _names(seen, bundle.judge, bundle),
     )
-
-
-def lay_over(faces: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Add to faces what changed between two other pictures of them, all uint8, of one shape."""
-    return np.clip(faces.astype(np.int16) + after - before, 0, 255).astype(np.uint8)
 
 
 def edit_until_shown(

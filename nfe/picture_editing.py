@@ -12,7 +12,7 @@ from nfe.face_editing import EditedFaces, edit_faces, invert_faces, synthesise
 from nfe.faces.alignment import whole_picture_transform
 from nfe.faces.cutting import FaceCutter, Faces
 from nfe.images import images_from_pixels, pixels_from_images
-from nfe.picture_faces import Frame, cut_frame, edited_frame
+from nfe.picture_faces import Blending, Frame, cut_frame, edited_frame
 from nfe.picture_files import Picture
 
 __all__ = [
@@ -105,9 +105,9 @@ def edit_picture(
     faces = np.stack(inverted.frame.faces)
     edit = (changes, keep, strength, False)
     edited = edit_faces(faces, inverted.w_plus, bundle, *edit, batch_size)
-    feather = bundle.description["alignment"]["feather"]
+    blending = Blending.of_model(bundle.description)
     drawn = (list(edited.pixels), list(edited.drawn_before))
-    return edited_frame(inverted.frame, *drawn, None, feather), edited
+    return edited_frame(inverted.frame, *drawn, None, blending), edited
 
 
 def strength_range(bundle: Bundle) -> tuple[float, float]:

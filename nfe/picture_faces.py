@@ -1,16 +1,26 @@
 """The faces of a picture: cut them out, put them back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from nfe.faces.alignment import Transform, add_back, paste_back
 from nfe.faces.cutting import FaceCutter
 from nfe.picture_files import Picture
 
-__all__ = ["Frame", "cut_frame", "edited_frame", "paste_in_bands"]
+__all__ = [
+    "Blending",
+    "Frame",
+    "cut_frame",
+    "edited_frame",
+    "lay_over",
+    "paste_in_bands",
+    "visible_part",
+]
 
 Put = Callable[[np.ndarray, np.ndarray, Transform, float], np.ndarray]
 BAND_PIXELS = 4_000_000  # of the face's square blended at once; it takes 100 bytes for each
@@ -31,6 +41,27 @@ class Frame:
     transforms: Sequence[Transform]
     whole: bool
     faces: Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Blending:
+    """How edited faces are put back.
+
+    Attributes:
+        feather: Soft border of a face, as a share of its side.
+        visible_change: Levels: what an edit changes by the first or less stays as it was, what it
+            changes by the second or more changes whole.
+    """
+
+    feather: float
+    visible_change: tuple[float, float]
+
+    @classmethod
+    def of_model(cls, description: Mapping[str, Any]) -> "Blending":
+        """Read it from the content of a model's model.json."""
+        alignment = description["alignment"]
+        low, high = alignment["visible_change"]
+        return cls(alignment["feather"], (low, high))
 
 
 def cut_frame(picture: Picture, name: str, cutter: FaceCutter) -> Frame:
@@ -55,7 +86,7 @@ def edited_frame(
     edited: Sequence[np.ndarray],
     drawn_before: Sequence[np.ndarray] | None,
     paste: bool | None,
-    feather: float,
+    blending: Blending,
 ) -> Picture:
     """Return a picture with its faces edited.
 
@@ -65,7 +96,7 @@ def edited_frame(
         drawn_before: As it drew them before the edit: then only the change is laid over the
             picture, whose own detail stays. None to put the edited faces in place of the old.
         paste: As `EditSettings.paste_back`.
-        feather: Soft border of a face, as a share of its side.
+        blending: How to put them back.
 
     Returns:
         The picture as large as it was, outside the faces' squares with every value as it was, or
@@ -77,7 +108,8 @@ def edited_frame(
     put: Put = paste_back if drawn_before is None else add_back
     faces = [face.astype(np.float32) for face in edited]
     if drawn_before is not None:
-        faces = [face - before for face, before in zip(faces, drawn_before, strict=True)]
+        changes = [face - before for face, before in zip(faces, drawn_before, strict=True)]
+        faces = [visible_part(change, blending.visible_change) for change in changes]
     if paste is False:
         start = 0 if drawn_before is None else frame.faces[0]
         return Picture(_levels(start + faces[0]), None, picture.milliseconds)
@@ -86,8 +118,34 @@ def edited_frame(
         start = 0 if drawn_before is None else pixels
         return replace(picture, pixels=_levels(start + _resize(faces[0], height)))
     for face, transform in zip(faces, frame.transforms, strict=True):
-        pixels = paste_in_bands(pixels, face, transform, feather, BAND_PIXELS, put)
+        pixels = paste_in_bands(pixels, face, transform, blending.feather, BAND_PIXELS, put)
     return replace(picture, pixels=pixels)
+
+
+def lay_over(
+    faces: np.ndarray, before: np.ndarray, after: np.ndarray, visible_change: tuple[float, float]
+) -> np.ndarray:
+    """Add to faces what visibly changed between two drawings of them, all uint8, [N, R, R, 3]."""
+    pairs = zip(before, after.astype(np.float32), strict=True)
+    changes = np.stack([visible_part(new - old, visible_change) for old, new in pairs])
+    return _levels(faces + changes)
+
+
+def visible_part(change: np.ndarray, visible_change: tuple[float, float]) -> np.ndarray:
+    """Take out of a change what is too little to be meant.
+
+    Args:
+        change: In levels, float32, [R, R, 3].
+        visible_change: Where, after a slight blur, the greatest change of the three channels is
+            the first or less, nothing is left; from the second on all; smoothly between.
+
+    Returns:
+        float32, [R, R, 3].
+    """
+    low, high = visible_change
+    size = ndimage.gaussian_filter(np.abs(change).max(axis=2), sigma=1.0)
+    share = np.clip((size - low) / (high - low), 0, 1)
+    return change * (share * share * (3 - 2 * share))[..., None]
 
 
 def paste_in_bands(

@@ -23,7 +23,7 @@ from nfe.files import sha256_file, write_bytes
 from nfe.folder_editing.ahead import open_ahead
 from nfe.folder_editing.opening import Opened, Opener
 from nfe.images import encode_png
-from nfe.picture_faces import Frame, edited_frame
+from nfe.picture_faces import Blending, Frame, edited_frame
 from nfe.picture_files import SUFFIXES, Picture, encode_frames
 from nfe.picture_tables import picture_table, shown_side
 from nfe.provenance import FaceDistances, Provenance, embed, package_version
@@ -161,9 +161,11 @@ class FolderEditor:
         if edited is None:
             return frame.picture
         settings = self.opener.settings
-        feather = self.opener.bundle.description["alignment"]["feather"]
+        blending = Blending.of_model(self.opener.bundle.description)
         before = None if settings.redraw else list(edited.drawn_before[faces])
-        return edited_frame(frame, list(edited.pixels[faces]), before, settings.paste_back, feather)
+        return edited_frame(
+            frame, list(edited.pixels[faces]), before, settings.paste_back, blending
+        )
 
     def _provenance(self, row: Row, name: str) -> Provenance:
         settings = self.opener.settings

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from nfe.faces.alignment import Transform, paste_back, whole_picture_transform
-from nfe.picture_faces import Frame, edited_frame, paste_in_bands
+from nfe.picture_faces import Blending, Frame, edited_frame, paste_in_bands, visible_part
 from nfe.picture_files import Picture
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
 ALPHA = RNG.integers(0, 256, (60, 80), dtype=np.uint8)
+BLENDING = Blending(feather=0.2, visible_change=(4.0, 8.0))
 WHITE = np.full((16, 16, 3), 255, dtype=np.uint8)
 
 
@@ -25,7 +26,7 @@ def outside(transform: Transform, height: int, width: int) -> np.ndarray:
 def test_outside_the_faces_not_one_value_differs(alpha: np.ndarray | None) -> None:
     faces = [Transform((20, 20), 24, 15.0), Transform((60, 40), 30, -20.0)]
     result = edited_frame(
-        frame(Picture(PIXELS, alpha, 40), faces, False), [WHITE] * 2, None, None, 0.2
+        frame(Picture(PIXELS, alpha, 40), faces, False), [WHITE] * 2, None, None, BLENDING
     )
     far = outside(faces[0], 60, 80) & outside(faces[1], 60, 80)
     assert (result.pixels[far] == PIXELS[far]).all()
@@ -37,8 +38,8 @@ def test_outside_the_faces_not_one_value_differs(alpha: np.ndarray | None) -> No
 def test_a_picture_that_is_a_face_is_replaced_or_blended() -> None:
     square = Picture(PIXELS[:, :60], None)
     whole = frame(square, [whole_picture_transform(square.pixels)], True)
-    assert (edited_frame(whole, [WHITE], None, None, 0.2).pixels == 255).all()
-    blended = edited_frame(whole, [WHITE], None, True, 0.2).pixels
+    assert (edited_frame(whole, [WHITE], None, None, BLENDING).pixels == 255).all()
+    blended = edited_frame(whole, [WHITE], None, True, BLENDING).pixels
     assert (blended[30, 30] == 255).all()
     assert np.abs(blended[0].astype(int) - square.pixels[0]).max() < 5
 
@@ -46,10 +47,10 @@ def test_a_picture_that_is_a_face_is_replaced_or_blended() -> None:
 def test_the_face_alone_and_a_picture_without_faces() -> None:
     picture = Picture(PIXELS, ALPHA)
     alone = edited_frame(
-        frame(picture, [Transform((20, 20), 24, 0)], False), [WHITE], None, False, 0.2
+        frame(picture, [Transform((20, 20), 24, 0)], False), [WHITE], None, False, BLENDING
     )
     assert (alone.pixels == WHITE).all() and alone.alpha is None
-    assert edited_frame(frame(picture, [], False), [], None, None, 0.2) is picture
+    assert edited_frame(frame(picture, [], False), [], None, None, BLENDING) is picture
 
 
 @pytest.mark.parametrize("angle", [0.0, 20.0])
@@ -68,9 +69,9 @@ def test_only_the_change_is_laid_over_the_picture() -> None:
     grey = np.full((16, 16, 3), 100, dtype=np.uint8)
     dark = np.clip(PIXELS.astype(int), 0, 200).astype(np.uint8)
     found = frame(Picture(dark, ALPHA), [Transform((40, 30), 40, 10.0)], False)
-    same = edited_frame(found, [WHITE], [WHITE], None, 0.2)
+    same = edited_frame(found, [WHITE], [WHITE], None, BLENDING)
     assert (same.pixels == dark).all()
-    lighter = edited_frame(found, [grey + 9], [grey], None, 0.2).pixels
+    lighter = edited_frame(found, [grey + 9], [grey], None, BLENDING).pixels
     middle = (slice(22, 38), slice(32, 48))
     assert (lighter[middle] == dark[middle] + 9).all()
     far = outside(found.transforms[0], 60, 80)
@@ -81,6 +82,16 @@ def test_the_change_of_a_picture_that_is_a_face() -> None:
     dark = np.clip(PIXELS[:, :60].astype(int), 0, 200).astype(np.uint8)
     whole = frame(Picture(dark, None), [whole_picture_transform(dark)], True)
     grey = np.full((16, 16, 3), 100, dtype=np.uint8)
-    assert (edited_frame(whole, [grey + 9], [grey], None, 0.2).pixels == dark + 9).all()
-    alone = edited_frame(whole, [grey], [grey + 9], False, 0.2)
+    assert (edited_frame(whole, [grey + 9], [grey], None, BLENDING).pixels == dark + 9).all()
+    alone = edited_frame(whole, [grey], [grey + 9], False, BLENDING)
     assert (alone.pixels == 255 - 9).all()  # the face that was cut out is white
+
+
+def test_what_changes_little_does_not_change() -> None:
+    change = np.zeros((24, 24, 3), dtype=np.float32)
+    change[:12, :, 0], change[12:, :, 1] = 3.0, -50.0
+    visible = visible_part(change, (10.0, 35.0))
+    assert not visible[:8].any()
+    assert (visible[16:] == change[16:]).all()
+    halfway = visible_part(np.full((8, 8, 3), 22.5, dtype=np.float32), (10.0, 35.0))
+    np.testing.assert_allclose(halfway, 11.25, rtol=1e-5)

@@ -74,7 +74,12 @@ def make_bundle(root: Path, folder: Path) -> Path:
             "name": "tiny",
             "attribute_tags": ATTRIBUTES,
             "editing": {"scales": [1.0, 2.0], "min_confidence": 0.5},
-            "alignment": {"margin": 0.0, "max_angle": 25.0, "feather": 0.2},
+            "alignment": {
+                "margin": 0.0,
+                "max_angle": 25.0,
+                "feather": 0.2,
+                "visible_change": [4, 8],
+            },
             "refinement": {**REFINEMENT, "num_steps": 2},
         },
     )

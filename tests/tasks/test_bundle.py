@@ -23,7 +23,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_bundle_holds_all_that_editing_needs(project):
-    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
     loaded = load_bundle(project / "data/bundle/model", "cpu", bf16=False)
     assert loaded.generator.resolution == 16
     assert loaded.encoder.num_ws == loaded.generator.num_ws
@@ -33,7 +33,7 @@ def test_bundle_holds_all_that_editing_needs(project):
 
 
 def test_description_says_what_the_model_is_and_where_it_came_from(project):
-    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
     description = read_description(project / "data/bundle/model")
     values = YAML(typ="safe").load(ROOT / "params.yaml")
     assert description["name"] == "tiny"
@@ -50,7 +50,7 @@ def test_description_says_what_the_model_is_and_where_it_came_from(project):
 def test_same_models_give_the_same_bytes(project):
     manifests = []
     for _ in range(2):
-        bundle.run(bundle.Params(name="tiny", feather=0.2))
+        bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
         manifests.append((project / "data/bundle/model/manifest.json").read_bytes())
     assert manifests[0] == manifests[1]
 
@@ -59,7 +59,7 @@ def test_same_models_give_the_same_bytes(project):
     "name", ["generator/generator.safetensors", "boundaries/boundaries.npz", "model.json"]
 )
 def test_a_damaged_file_is_named(project, name):
-    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
     file = project / "data/bundle/model" / name
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
@@ -71,19 +71,19 @@ def test_a_damaged_file_is_named(project, name):
 def test_a_damaged_part_is_not_bundled(project):
     (project / "data/train_encoder/model/encoder.safetensors").write_bytes(b"x")
     with pytest.raises(ModelFileError, match=r"encoder\.safetensors"):
-        bundle.run(bundle.Params(name="tiny", feather=0.2))
+        bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
     assert not (project / "data/bundle/model").exists()
 
 
 def test_another_folder_or_format_is_refused(project):
     with pytest.raises(ModelFileError, match="must be a model folder"):
         read_description(project)
-    bundle.run(bundle.Params(name="tiny", feather=0.2))
+    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
     model = project / "data/bundle/model"
     description = json.loads((model / "model.json").read_text())
     from nfe.files import write_json, write_manifest
 
     write_json(model / "model.json", {**description, "format": 99})
     write_manifest(model)
-    with pytest.raises(ModelFileError, match="format 1"):
+    with pytest.raises(ModelFileError, match="format 2"):
         read_description(model)
