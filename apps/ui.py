@@ -72,7 +72,6 @@ def _keep_private(folder: Path) -> None:
     """Tell libraries, before they are imported, where files go and that they report to nobody."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime 1.31 has an address to report to
     os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # gradio asks itself whether it runs
 
