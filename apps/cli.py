@@ -5,6 +5,7 @@ No file of this folder imports anything heavy before its command runs: `nfe --he
 
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -119,6 +120,7 @@ for command in (
 
 def main() -> None:
     """Entry point of `nfe`."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is imported
     app()
 
 

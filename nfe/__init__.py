@@ -1,5 +1,1 @@
-"""Neural Face Editor's library: networks, training, inversion, editing, metrics."""
-
-import os
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is imported
+"""The library: values in, values out. Knows no Prefect, DVC, YAML, command line or project path."""

@@ -1,6 +1,7 @@
 """Run one stage: `python -m tasks STAGE`, from the project's root. DVC calls it so."""
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -91,4 +92,5 @@ def run_and_exit(stage: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m tasks STAGE")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is imported
     run_and_exit(sys.argv[1])
