@@ -75,8 +75,8 @@ def test_only_what_is_new_in_a_folder_is_edited(
     shutil.copy("in/a.png", "in/c.png")
     assert run() == ("SomeFailed", "of 2 new files not all were edited")
     rows = map(json.loads, Path("out/edit.jsonl").read_text().splitlines())
-    expected = {"in/a.png": "edited", "in/b.png": "failed", "in/c.png": "edited"}
-    assert {row["input"]: row["status"] for row in rows} == expected
+    expected = {"a.png": "edited", "b.png": "failed", "c.png": "edited"}
+    assert {Path(row["input"]).name: row["status"] for row in rows} == expected
     assert Path("out/a.png").stat().st_mtime_ns == first
 
 
