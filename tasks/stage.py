@@ -30,12 +30,14 @@ class Progress:
         self.stage = stage
         self.seconds_between_lines = seconds_between_lines
         self.started = self.last_line = time.monotonic()
+        self.first: tuple[int, float] | None = None  # done and time when it was first told
         told = os.environ.get("NFE_TERMINAL")  # the flow relays our output to its terminal
         self.on_terminal = told == "1" if told else sys.stderr.isatty()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Report that `done` of `total` units are done, with a short `note` on the state."""
         now = time.monotonic()
+        self.first = self.first or (done, now)
         finished = done >= total
         wait = 0.1 if self.on_terminal else self.seconds_between_lines
         if now - self.last_line < wait and not finished:
@@ -50,9 +52,14 @@ class Progress:
         print(f"\r\033[K{bar} {line}", end="\n" if finished else "", file=sys.stderr, flush=True)
 
     def _left(self, done: int, total: int, now: float) -> str:
+        """Tell rate and time left; what was done before a resumed run does not count."""
         if not done or done >= total:
             return f"  in {now - self.started:.0f} s" if done else ""
-        return f"  {(now - self.started) * (total - done) / done:.0f} s left"
+        first_done, first_time = self.first or (0, self.started)
+        if done == first_done or now == first_time:
+            return ""
+        rate = (done - first_done) / (now - first_time)
+        return f"  {rate:,.{0 if rate >= 10 else 1}f}/s, {(total - done) / rate:.0f} s left"
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
