@@ -65,7 +65,7 @@ def run(
         str | None, typer.Option(metavar="STAGE", help="Run this stage and those it needs.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Stages side by side [1 on 2 cores, else 2].")
+        int | None, typer.Option(min=1, help="Stages side by side (1 on 2 cores, else 2).")
     ] = None,
 ) -> None:
     """Bring every stage up to date, or those that one needs: `nfe run --until sample`.

@@ -35,7 +35,7 @@ def diffuse(
     ],
     model: Model = DEFAULT_MODEL,
     steps: Annotated[
-        int | None, typer.Option(help="Steps of the search [those of the model's refinement].")
+        int | None, typer.Option(help="Steps of the search (default: as the model refines).")
     ] = None,
     learning_rate: Annotated[
         float, typer.Option(help="At the first step; a high one changes the face around the part.")

@@ -33,7 +33,9 @@ def export(
     model: Model = DEFAULT_MODEL,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help=f"Folder or zip of pictures [{DEFAULT_PICTURES}]."),
+        typer.Option(
+            metavar="PATH", help=f"Folder or zip of pictures (default: {DEFAULT_PICTURES})."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,

@@ -34,7 +34,7 @@ def invert(
     model: Model = DEFAULT_MODEL,
     steps: Annotated[
         int | None,
-        typer.Option(help="Refinement steps; 0 for the encoder alone [those of the model]."),
+        typer.Option(help="Refinement steps; 0 for the encoder alone (default: the model's)."),
     ] = None,
     faces: Annotated[
         Literal["auto", "detect", "whole"],

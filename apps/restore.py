@@ -39,18 +39,18 @@ def restore(
         Literal["colourise", "super-resolve", "inpaint"], typer.Option(help="What to restore.")
     ],
     factor: Annotated[
-        int | None, typer.Option(help="Of super-resolve: 2, 4 or 8 times as large [4].")
+        int | None, typer.Option(help="Of super-resolve: 2, 4 or 8 times as large (default: 4).")
     ] = None,
     mask: Annotated[
         Path | None, typer.Option(help="Of inpaint: a picture, white where to fill.")
     ] = None,
     model: Model = DEFAULT_MODEL,
     steps: Annotated[
-        int | None, typer.Option(help="Steps of the search [those of the model's refinement].")
+        int | None, typer.Option(help="Steps of the search (default: as the model refines).")
     ] = None,
     codes: Annotated[int, typer.Option(help="Codes per face: more fit closer.")] = 4,
     layer: Annotated[
-        int | None, typer.Option(help="Layers that see all the codes [half of them].")
+        int | None, typer.Option(help="Layers that see all the codes (default: half).")
     ] = None,
     learning_rate: Annotated[
         float, typer.Option(help="At the first step; a high one leaves what faces look like.")

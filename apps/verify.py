@@ -23,7 +23,9 @@ LOCKED = 4
 def verify(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="Model folders [the project around here]."),
+        typer.Argument(
+            metavar="[DIR]...", help="Model folders (default: the project around here)."
+        ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
