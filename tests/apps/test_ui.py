@@ -129,6 +129,7 @@ def open_picture(page: Any, path: Path) -> None:
 def choose(page: Any, field: str, value: str) -> None:
     page.locator(f"#{field} input").click()
     page.get_by_role("option", name=value, exact=True).click()
+    page.get_by_role("option").first.wait_for(state="detached")  # the list fades out
 
 
 def finished(page: Any, attribute: str) -> None:
