@@ -1,36 +1,48 @@
 """Speed of the models that `make run` left in data/: `python -m benchmarks.pipeline [--json]`.
 
-Each row is ours beside the usual way of the projects this one follows, in one run: networks
-that make one image after the other, and a separate pass through G for each of the two losses.
+Each row is ours beside the usual way of the projects this one follows, in one run: a separate
+pass through G for each of the two losses, networks that make one image after the other,
+InterFaceGAN's SVC on codes as they are, the first Neural Face Editor's thousand steps in Z, a
+process per picture, `dvc repro` without our flow.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from ruamel.yaml import YAML
+from sklearn.svm import SVC
 
+from nfe.boundary_fitting import fit_boundary, fit_whitening
+from nfe.files import read_npz, write_bytes
 from nfe.gan.losses import discriminator_loss, generator_loss
 from nfe.gan.storage import load_generator
 from nfe.gan.training import GanTrainer
-from nfe.images import images_from_pixels, pixels_from_images, read_pixels_zip
+from nfe.images import encode_png, images_from_pixels, pixels_from_images, read_pixels_zip
+from nfe.inversion.blurred import optimise_z
 from nfe.inversion.optimise import refine
 from nfe.inversion.storage import load_encoder
 from nfe.sampling import sample_batches
 from nfe.tagging.storage import load_tagger_network
 from nfe.tagging.tagger import Tagger
 from nfe.threads import measure_num_threads
+from tasks.fit_boundaries import Params as BoundaryParams
 from tasks.invert import Params as InvertParams
 from tasks.train_gan import Params as GanParams
 from tasks.train_gan import build_features, build_networks, training_settings
 
 ROUNDS = 3
+NUM_EDITED = 20  # pictures in the folder that is edited
+SEED_STEPS = 1000  # of the first Neural Face Editor's optimisation in Z
+SEED_RATE, SEED_BLUR, SEED_PRIOR = 0.01, (3, 11.0), 20.0
 
 
 def rate(work: Callable[[], object], count: int) -> float:
@@ -129,6 +141,81 @@ def refinement(values: dict, pixels: np.ndarray) -> tuple[float, float]:
     return run(images, params.batch_size), run(images[:4], 1)
 
 
+def seed_inversion(pixels: np.ndarray) -> float:
+    """Faces a second that the first Neural Face Editor's optimisation in Z inverts."""
+    generator = load_generator(Path("data/train_gan/model"), "cpu")
+    image = images_from_pixels(pixels[:1])
+    z = torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(0))
+    started = time.perf_counter()
+    optimise_z(image, z, generator, SEED_STEPS, SEED_RATE, *SEED_BLUR, SEED_PRIOR, lambda *_: None)
+    return 1 / (time.perf_counter() - started)
+
+
+def boundaries(values: dict) -> tuple[float, float]:
+    """Boundaries a second on 10,000 codes: ours, and InterFaceGAN's SVC on as many codes."""
+    params = BoundaryParams.model_validate(
+        {**values["fit_boundaries"], "attributes": values["attributes"]}
+    )
+    codes = read_npz(Path("data/sample/codes.npz"))["w"].astype("float64")
+    table = pd.read_parquet("data/tag/labels.parquet")
+    attribute = next(name for name in values["attributes"] if name in table)
+    labels = table[attribute].to_numpy(dtype=str)
+    names, counts = np.unique(labels[labels != ""], return_counts=True)
+    value = str(names[counts.argmax()])
+    whitening = fit_whitening(codes, params.min_variance)
+
+    def ours() -> None:
+        fit_boundary(
+            codes,
+            labels,
+            table[f"{attribute}_confidence"].to_numpy(),
+            whitening,
+            attribute=attribute,
+            value=value,
+            space="w",
+            confident_share=1.0,
+            train_share=params.train_share,
+            regularisation=params.regularisation,
+            min_examples=params.min_examples,
+            rng=np.random.default_rng(0),
+        )
+
+    known = np.flatnonzero(labels != "")
+    train = np.random.default_rng(0).permutation(known)[: round(params.train_share * len(known))]
+    started = time.perf_counter()
+    SVC(kernel="linear").fit(codes[train], labels[train] == value)
+    return rate(ours, 1), 1 / (time.perf_counter() - started)
+
+
+def folder_edit(pixels: np.ndarray) -> tuple[float, float]:
+    """Pictures edited a second by `nfe edit`: a folder in one go, and a process per picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = Path(folder) / "pictures"
+        for index, face in enumerate(pixels[:NUM_EDITED]):
+            write_bytes(pictures / f"{index:02d}.png", encode_png(face))
+        edit = (sys.executable, "-m", "apps.cli", "edit")
+        wish = ("--set", "hair_color=blue", "--quiet", "--model", "data/bundle/model")
+
+        def run(source: Path, out: str) -> float:
+            started = time.perf_counter()
+            command = [*edit, str(source), "--out", str(Path(folder) / out), *wish]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            return time.perf_counter() - started
+
+        together = run(pictures, "together")
+        alone = [run(pictures / f"{index:02d}.png", f"alone{index}") for index in range(3)]
+    return NUM_EDITED / together, 1 / min(alone)
+
+
+def no_op() -> tuple[float, float]:
+    """Runs a minute with nothing to do: `nfe run`, and plain `dvc repro`."""
+
+    def run(*arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    return 60 * rate(lambda: run("apps.cli", "run"), 1), 60 * rate(lambda: run("dvc", "repro"), 1)
+
+
 def start_up() -> tuple[float, float]:
     """Starts of `nfe --help` a second, beside those of a Python that imports torch."""
     python = sys.executable
@@ -148,11 +235,16 @@ def main() -> None:
     arguments = parser.parse_args()
     values = YAML(typ="safe").load(Path("params.yaml"))
     _, pixels = read_pixels_zip(Path("data/curate/dataset.zip"))
+    refined = refinement(values, pixels)
     rows = {
         "training, images a second (against two passes through G)": training(values, pixels),
         "samples a second (against one by one)": sampling(),
         "pictures tagged a second (against one by one)": tagging(pixels),
-        "faces refined a second (against one by one)": refinement(values, pixels),
+        "faces refined a second (against one by one)": refined,
+        "faces inverted a second (against the seed)": (refined[0], seed_inversion(pixels)),
+        "boundaries a second (against SVC)": boundaries(values),
+        "pictures edited a second (against a process each)": folder_edit(pixels),
+        "runs with nothing to do a minute (against dvc repro)": no_op(),
         "nfe --help, starts a second (against import torch)": start_up(),
     }
     table = [

@@ -1,5 +1,6 @@
 """A model folder that edits pictures by itself: write, check, load.
 
+README.md               the model card, for people
 model.json              what it is: architecture, attributes, settings, provenance, metrics
 manifest.json           sha256 of every file
 generator/ encoder/ tagger/ judge/ boundaries/ detector/     one model folder each
@@ -21,11 +22,13 @@ from nfe.files import (
     sha256_file,
     write_json,
     write_manifest,
+    write_text,
 )
 from nfe.gan.networks import Generator
 from nfe.gan.storage import load_generator
 from nfe.inversion.encoders import Encoder
 from nfe.inversion.storage import load_encoder
+from nfe.reporting.card import write_card
 from nfe.tagging.network import TaggerNetwork
 from nfe.tagging.storage import load_tagger_network
 from nfe.tagging.tagger import Tagger
@@ -41,9 +44,8 @@ __all__ = [
 
 FORMAT = 2
 DESCRIPTION = "model.json"
+CARD = "README.md"
 DETECTOR = Path("detector") / "detector.onnx"
-# Of the GAN only what edits; the encoder's and the tagger's folders are taken whole.
-GENERATOR_FILES = ("generator.safetensors", "networks.json")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def write_bundle(
         detector_path: ONNX file of the face detector; None for none.
         description: What model.json shall say beside format, architecture and attributes:
             name, attribute_tags (the attribute table), alignment, refinement, editing,
-            provenance, metrics.
+            notes, provenance, metrics.
 
     Raises:
         ModelFileError: If a part is missing or damaged.
@@ -115,8 +117,7 @@ def write_bundle(
         raise ModelFileError(f"{detector_path} must be a detector, it is missing; restore it")
     with atomic_folder(folder) as partial:
         for name, source in parts.items():
-            chosen = GENERATOR_FILES if name == "generator" else _manifest_files(source)
-            _copy(source, partial / name, chosen)
+            _copy(source, partial / name, _manifest_files(source))
             write_manifest(partial / name)
         if detector_path is not None:
             (partial / DETECTOR).parent.mkdir()
@@ -131,6 +132,7 @@ def write_bundle(
             **description,
         }
         write_json(partial / DESCRIPTION, whole)
+        write_text(partial / CARD, write_card(whole))
         write_manifest(partial)
 
 

@@ -38,11 +38,13 @@ class Params(StageParams):
 
     Attributes:
         name: What the model calls itself.
+        notes: What people should know before they use the model, for its card.
         feather: Soft border of a face that is put back, as a share of its side.
         visible_change: Levels by which an edit must change a pixel to count, and to count whole.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
+    notes: list[Annotated[str, Field(min_length=1, max_length=1000)]]
     feather: Annotated[float, Field(gt=0, le=0.5)]
     visible_change: Annotated[
         list[Annotated[float, Field(ge=0, le=255, strict=False)]], Field(min_length=2, max_length=2)
@@ -75,6 +77,7 @@ def run(params: Params) -> None:
         detector_path=detector if detector.is_file() else None,
         description={
             "name": params.name,
+            "notes": params.notes,
             "alignment": {
                 "margin": invert["margin"],
                 "max_angle": invert["max_angle"],

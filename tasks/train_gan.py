@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,11 +30,12 @@ Beta = Annotated[float, Field(ge=0, lt=1, strict=False)]
 
 
 class GrowthStep(StageParams):
-    """Train at `side` pixels for `kimg` thousand real images, at a learning rate."""
+    """Train at `side` pixels for `kimg` thousand real images."""
 
     side: Annotated[int, Field(ge=8, le=256)]
     kimg: Annotated[float, Field(gt=0, strict=False)]
     learning_rate: Annotated[float, Field(gt=0, le=0.1)]
+    r1_gamma: Annotated[float, Field(ge=0, strict=False)]
 
 
 class Watch(StageParams):
@@ -47,8 +48,14 @@ class Watch(StageParams):
 
 
 class Params(StageParams):
-    """Section `train_gan` of params.yaml."""
+    """Section `train_gan` of params.yaml.
 
+    Attributes:
+        start: Model folder of a GAN to go on from, of the architecture that this section
+            describes; null for fresh networks.
+    """
+
+    start: str | None
     architecture: Literal["stylegan2", "stylegan"]
     z_dim: Annotated[int, Field(ge=4, le=1024)]
     w_dim: Annotated[int, Field(ge=4, le=1024)]
@@ -62,7 +69,6 @@ class Params(StageParams):
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
-    r1_gamma: Annotated[float, Field(ge=0, strict=False)]
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
     ema_kimg: Annotated[float, Field(gt=0, strict=False)]
     ema_rampup: Annotated[float, Field(gt=0, le=1, strict=False)]
@@ -118,6 +124,7 @@ def _check_data(params: Params, pixels: "np.ndarray") -> None:
 
 def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrainer, str]":
     """Return the trainer at the end of its run, and the run's fingerprint."""
+    from nfe.files import MANIFEST
     from nfe.gan.checkpoints import fingerprint_of
     from nfe.gan.processes import num_processes, process_rank
     from nfe.gan.training import GanTrainer
@@ -128,9 +135,12 @@ def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrain
             f"train_gan.batch_size must be a multiple of the {num_processes()} processes, "
             f"got {params.batch_size}"
         )
-    fingerprint = fingerprint_of(params.model_dump(), DATASET, TAGGER / "tagger.safetensors")
-    _choose_threads(params, pixels, settings, device)
     networks = build_networks(params, pixels.shape[1])
+    inputs = [DATASET, TAGGER / "tagger.safetensors"]
+    if params.start is not None:
+        inputs.append(Path(params.start) / MANIFEST)
+    fingerprint = fingerprint_of(params.model_dump(), *inputs)
+    _choose_threads(params, pixels, settings, device)
     features = build_features(params, pixels, device)
     trainer = GanTrainer(pixels, *networks, features, settings, params.seed, device)
     trainer.run(
@@ -175,13 +185,14 @@ def _write_results(trainer: "GanTrainer", params: Params, fingerprint: str, seco
 
 def training_settings(params: Params, device: str) -> "TrainingSettings":
     """Translate the section into the library's settings, choosing the precision."""
+    from nfe.gan.settings import GrowthStep as Part
     from nfe.gan.settings import TrainingSettings
     from nfe.gan.watching import WatchLimits
 
     names = set(TrainingSettings.__dataclass_fields__) - {"growth", "adam_betas", "bf16", "limits"}
     beta1, beta2 = params.adam_betas
     return TrainingSettings(
-        growth=tuple((step.side, step.kimg, step.learning_rate) for step in params.growth),
+        growth=tuple(Part(**step.model_dump()) for step in params.growth),
         adam_betas=(beta1, beta2),
         limits=WatchLimits(**params.watch.model_dump(exclude={"num_images"})),
         bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
@@ -190,11 +201,20 @@ def training_settings(params: Params, device: str) -> "TrainingSettings":
 
 
 def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discriminator]":
-    """Make fresh networks; their weights follow from the seed alone."""
+    """Make the networks that training begins with.
+
+    Fresh weights follow from the seed alone; with `start` they are that model's.
+
+    Raises:
+        ParamsError: If the model to start from is of another architecture.
+        ModelFileError: If it is missing or damaged.
+    """
     import torch
 
     from nfe.gan.networks import Discriminator, Generator
 
+    if params.start is not None:
+        return _load_start(Path(params.start), params, resolution)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)
         return (
@@ -213,6 +233,27 @@ def build_networks(params: Params, resolution: int) -> "tuple[Generator, Discrim
                 channel_max=params.discriminator_channel_max,
             ),
         )
+
+
+def _load_start(folder: Path, params: Params, resolution: int) -> "tuple[Generator, Discriminator]":
+    """Load the networks to go on from, after a check that they are what `params` describes."""
+    from nfe.gan.storage import load_discriminator, load_generator
+
+    loaded = load_generator(folder, "cpu"), load_discriminator(folder, "cpu")
+    fresh = build_networks(params.model_copy(update={"start": None}), resolution)
+    _check_start(folder, "generator", loaded[0].config, fresh[0].config)
+    _check_start(folder, "discriminator", loaded[1].config, fresh[1].config)
+    return loaded[0].requires_grad_(True).train(), loaded[1]
+
+
+def _check_start(folder: Path, network: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise ParamsError(
+                f"train_gan.start must be a model as train_gan describes it, with {name} {value} "
+                f"of the {network}, got {found[name]} in {folder}; change train_gan or choose "
+                "another model"
+            )
 
 
 def build_features(params: Params, pixels: "np.ndarray", device: str) -> "FeatureView | None":

@@ -4,7 +4,24 @@ from dataclasses import dataclass
 
 from nfe.gan.watching import WatchLimits
 
-__all__ = ["TrainingSettings"]
+__all__ = ["GrowthStep", "TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class GrowthStep:
+    """A part of a run at one side.
+
+    Attributes:
+        side: Of the pictures, in pixels.
+        kimg: Thousands of real images shown.
+        learning_rate: Of Adam, for both networks.
+        r1_gamma: Weight of R1. It adds up squares over the pixels, so small sides need less.
+    """
+
+    side: int
+    kimg: float
+    learning_rate: float
+    r1_gamma: float
 
 
 @dataclass(frozen=True)
@@ -12,12 +29,10 @@ class TrainingSettings:
     """Settings of a run.
 
     Attributes:
-        growth: Sides to train at, in order: side in pixels, thousands of real images shown at
-            that side, learning rate of Adam for both networks.
+        growth: Sides to train at, in order.
         adam_betas: Decay rates of Adam's two moments, for both networks.
         batch_size: Images per step, of all processes together.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
-        r1_gamma: Weight of R1, the same at every side.
         r1_interval: Steps between R1 penalties.
         ema_kimg: Half-life of the averaged generator, in kimg.
         ema_rampup: The half-life is at most this share of the images seen.
@@ -30,11 +45,10 @@ class TrainingSettings:
         limits: What counts as trouble, and how often the run may go back.
     """
 
-    growth: tuple[tuple[int, float, float], ...]
+    growth: tuple[GrowthStep, ...]
     adam_betas: tuple[float, float]
     batch_size: int
     decay_share: float
-    r1_gamma: float
     r1_interval: int
     ema_kimg: float
     ema_rampup: float
@@ -50,7 +64,7 @@ class TrainingSettings:
         """Steps of the whole run."""
         return sum(self._steps_per_side())
 
-    def growth_at(self, step: int) -> tuple[int, float, float]:
+    def growth_at(self, step: int) -> GrowthStep:
         """Return the entry of `growth` that `step` trains at; the last one at the end."""
         for growth, steps in zip(self.growth, self._steps_per_side(), strict=True):
             if step < steps:
@@ -60,11 +74,11 @@ class TrainingSettings:
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of `step`."""
-        rate = self.growth_at(step)[2]
+        rate = self.growth_at(step).learning_rate
         if not self.decay_share:
             return rate
         left = (self.num_steps - step) / self.num_steps
         return rate * min(1.0, left / self.decay_share)
 
     def _steps_per_side(self) -> list[int]:
-        return [round(kimg * 1000 / self.batch_size) for _, kimg, _ in self.growth]
+        return [round(part.kimg * 1000 / self.batch_size) for part in self.growth]

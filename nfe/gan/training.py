@@ -106,7 +106,7 @@ class GanTrainer:
 
     def side_at(self, step: int) -> int:
         """Return the side in pixels that `step` trains at."""
-        return self.settings.growth_at(step)[0]
+        return self.settings.growth_at(step).side
 
     def run(
         self,
@@ -221,7 +221,8 @@ class GanTrainer:
         """Add the gradient of R1, times its interval; in float32, on half of the batch."""
         images = reals[: max(1, len(reals) // 2)].detach().requires_grad_(True)
         penalty = r1_penalty(self.discriminator(images), images)
-        (penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval)).backward()
+        gamma = self.settings.growth_at(self.step).r1_gamma
+        (penalty * (gamma / 2 * self.settings.r1_interval)).backward()
 
     def _real_images(self, side: int) -> Tensor:
         count = self.share
@@ -297,7 +298,7 @@ class GanTrainer:
 
     def _go_back(self, checkpoints: Path, fingerprint: str, trouble: str) -> None:
         """Continue from the older of the kept checkpoints at half the learning rate."""
-        advice = "lower the learning rates of train_gan.growth or raise train_gan.r1_gamma"
+        advice = "lower the learning rates of train_gan.growth or raise its r1_gamma"
         where = f"{trouble}, at {self.kimg:.1f} kimg"
         num_rollbacks = self.num_rollbacks + 1
         if num_rollbacks > self.settings.limits.max_rollbacks:
@@ -312,7 +313,7 @@ class GanTrainer:
 
     def _keep_if_best(self, checkpoints: Path, fingerprint: str) -> None:
         """Keep the networks whose images come nearest to the data at the full resolution."""
-        full = [row for row in self.history if row["side"] == self.settings.growth[-1][0]]
+        full = [row for row in self.history if row["side"] == self.settings.growth[-1].side]
         if not full or full[-1]["frechet"] > min(row["frechet"] for row in full):
             return
         best = {"fingerprint": fingerprint, "kimg": self.kimg, **self._shown_networks()}

@@ -20,8 +20,8 @@ TINY: dict[str, Any] = {
     "discriminator_channel_base": 64,
     "discriminator_channel_max": 8,
     "growth": [
-        {"side": 8, "kimg": 1.0, "learning_rate": 0.001},
-        {"side": 16, "kimg": 3.0, "learning_rate": 0.001},
+        {"side": 8, "kimg": 1.0, "learning_rate": 0.001, "r1_gamma": 1.0},
+        {"side": 16, "kimg": 3.0, "learning_rate": 0.001, "r1_gamma": 1.0},
     ],
     "feature_weight": 0.0,
     "batch_size": 4,
@@ -91,7 +91,7 @@ def test_the_seed_trains_both_networks(pixels: np.ndarray) -> None:
 
 
 def test_ours_trains_to_the_end_of_its_schedule(pixels: np.ndarray) -> None:
-    growth = [{"side": 16, "kimg": 0.012, "learning_rate": 0.001}]
+    growth = [{"side": 16, "kimg": 0.012, "learning_rate": 0.001, "r1_gamma": 1.0}]
     ours = Ours(pixels, gan_params(None, **{**TINY, "growth": growth}), "cpu")
     assert gan_quality.train(ours, 60, lambda *_: None) == 12
     assert ours.sample(3).shape == (3, 16, 16, 3)

@@ -81,6 +81,9 @@ def make_bundle(root: Path, folder: Path) -> Path:
                 "visible_change": [4, 8],
             },
             "refinement": {**REFINEMENT, "num_steps": 2},
+            "notes": [],
+            "metrics": {},
+            "provenance": {"params": {}, "packages": {}},
         },
     )
     return folder

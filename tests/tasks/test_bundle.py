@@ -11,6 +11,7 @@ from tasks import bundle
 from .editing_project import make_editing_project
 
 ROOT = Path(__file__).parents[2]
+PARAMS = bundle.Params(name="tiny", notes=["Knows no hats."], feather=0.2, visible_change=[4, 8])
 
 
 @pytest.fixture
@@ -23,17 +24,26 @@ def project(tmp_path, monkeypatch):
 
 
 def test_bundle_holds_all_that_editing_needs(project):
-    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
+    bundle.run(PARAMS)
     loaded = load_bundle(project / "data/bundle/model", "cpu", bf16=False)
     assert loaded.generator.resolution == 16
     assert loaded.encoder.num_ws == loaded.generator.num_ws
     assert loaded.detector is not None
     assert {b.attribute for b in loaded.boundaries} == {"hair", "smile"}
-    assert not (project / "data/bundle/model/generator/discriminator.safetensors").exists()
+    assert (project / "data/bundle/model/generator/discriminator.safetensors").exists()
+
+
+def test_card_tells_people_what_the_model_is(project):
+    bundle.run(PARAMS)
+    card = (project / "data/bundle/model/README.md").read_text(encoding="utf-8")
+    assert card.startswith("# tiny\n")
+    assert "* Knows no hats." in card
+    assert "* faces: `data/draw/illustrations.zip`" in card
+    assert "* train_gan: kimg 3\n" in card
 
 
 def test_description_says_what_the_model_is_and_where_it_came_from(project):
-    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
+    bundle.run(PARAMS)
     description = read_description(project / "data/bundle/model")
     values = YAML(typ="safe").load(ROOT / "params.yaml")
     assert description["name"] == "tiny"
@@ -50,7 +60,7 @@ def test_description_says_what_the_model_is_and_where_it_came_from(project):
 def test_same_models_give_the_same_bytes(project):
     manifests = []
     for _ in range(2):
-        bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
+        bundle.run(PARAMS)
         manifests.append((project / "data/bundle/model/manifest.json").read_bytes())
     assert manifests[0] == manifests[1]
 
@@ -59,7 +69,7 @@ def test_same_models_give_the_same_bytes(project):
     "name", ["generator/generator.safetensors", "boundaries/boundaries.npz", "model.json"]
 )
 def test_a_damaged_file_is_named(project, name):
-    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
+    bundle.run(PARAMS)
     file = project / "data/bundle/model" / name
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
@@ -71,14 +81,14 @@ def test_a_damaged_file_is_named(project, name):
 def test_a_damaged_part_is_not_bundled(project):
     (project / "data/train_encoder/model/encoder.safetensors").write_bytes(b"x")
     with pytest.raises(ModelFileError, match=r"encoder\.safetensors"):
-        bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
+        bundle.run(PARAMS)
     assert not (project / "data/bundle/model").exists()
 
 
 def test_another_folder_or_format_is_refused(project):
     with pytest.raises(ModelFileError, match="must be a model folder"):
         read_description(project)
-    bundle.run(bundle.Params(name="tiny", feather=0.2, visible_change=[4, 8]))
+    bundle.run(PARAMS)
     model = project / "data/bundle/model"
     description = json.loads((model / "model.json").read_text())
     from nfe.files import write_json, write_manifest

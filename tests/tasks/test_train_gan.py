@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 
 from nfe.errors import ParamsError, SourceError
 from nfe.files import (
@@ -34,6 +35,7 @@ from .inversion_project import write_tagger_weights
 
 ROOT = Path(__file__).parents[2]
 GAN: dict[str, Any] = {
+    "start": None,
     "architecture": "stylegan2",
     "z_dim": 8,
     "w_dim": 8,
@@ -43,14 +45,13 @@ GAN: dict[str, Any] = {
     "discriminator_channel_base": 64,
     "discriminator_channel_max": 8,
     "growth": [
-        {"side": 8, "kimg": 0.032, "learning_rate": 0.004},
-        {"side": 16, "kimg": 0.032, "learning_rate": 0.002},
+        {"side": 8, "kimg": 0.032, "learning_rate": 0.004, "r1_gamma": 1.0},
+        {"side": 16, "kimg": 0.032, "learning_rate": 0.002, "r1_gamma": 1.0},
     ],
     "adam_betas": [0.0, 0.99],
     "batch_size": 8,
     "decay_share": 0.5,
     "feature_weight": 1.0,
-    "r1_gamma": 1.0,
     "r1_interval": 4,
     "ema_kimg": 0.01,
     "ema_rampup": 0.5,
@@ -101,6 +102,37 @@ def test_trains_and_samples_to_the_same_bytes_twice(project: Path) -> None:
     curves = (project / "data/train_gan/curves.csv").read_text().splitlines()
     assert curves[0].startswith("kimg,side,loss_g,loss_d")
     assert len(curves) == 3
+
+
+def test_goes_on_from_a_model(project: Path) -> None:
+    train_gan.run(train_gan.Params.model_validate(GAN))
+    shutil.move(project / "data/train_gan/model", project / "start")
+    growth = [{**GAN["growth"][1], "kimg": 0.008, "learning_rate": 1e-9}]
+    params = train_gan.Params.model_validate({**GAN, "start": "start", "growth": growth})
+    train_gan.run(params)
+    for name in ("generator", "discriminator"):
+        before = load_file(project / f"start/{name}.safetensors")
+        after = load_file(project / f"data/train_gan/model/{name}.safetensors")
+        for key, tensor in before.items():
+            torch.testing.assert_close(after[key], tensor, atol=1e-6, rtol=0)
+
+
+def test_another_start_is_another_run(project: Path) -> None:
+    hashes = []
+    for seed in (1, 2):
+        train_gan.run(train_gan.Params.model_validate({**GAN, "seed": seed}))
+        shutil.rmtree(project / "start", ignore_errors=True)
+        shutil.move(project / "data/train_gan/model", project / "start")
+        train_gan.run(train_gan.Params.model_validate({**GAN, "start": "start"}))
+        hashes.append(sha256_file(project / "data/train_gan/model/generator.safetensors"))
+    assert hashes[0] != hashes[1]
+
+
+def test_refuses_a_start_of_another_architecture(project: Path) -> None:
+    train_gan.run(train_gan.Params.model_validate(GAN))
+    values = {**GAN, "start": "data/train_gan/model", "channel_max": 4}
+    with pytest.raises(ParamsError, match="channel_max 4 of the generator, got 8 in data/train"):
+        train_gan.run(train_gan.Params.model_validate(values))
 
 
 def test_a_finished_run_continues_from_its_checkpoint(project: Path) -> None:
@@ -162,7 +194,7 @@ def test_two_processes_train_one_model_and_one_process_finishes_its_files(projec
 
 @pytest.mark.slow
 def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(project: Path) -> None:
-    growth = [{"side": side, "kimg": 2.0, "learning_rate": 0.002} for side in (8, 16)]
+    growth = [{**step, "kimg": 2.0} for step in GAN["growth"]]
     values = {**GAN, "growth": growth, "checkpoint_kimg": 0.16, "augment_target": 0.3}
     random = np.random.default_rng(5)
     num_killed = 0
@@ -201,10 +233,10 @@ def test_fewer_faces_than_a_batch_are_refused(project: Path) -> None:
     "change",
     [
         {"growth": GAN["growth"][::-1]},
-        {"growth": [{"side": 24, "kimg": 1, "learning_rate": 0.002}]},
+        {"growth": [{**GAN["growth"][0], "side": 24}]},
         {"growth": []},
-        {"r1_gamma": float("nan")},
-        {"r1_gama": 1.0},
+        {"growth": [{**GAN["growth"][1], "r1_gamma": float("nan")}]},
+        {"r1_intervall": 4},
         {"z_dim": "8"},
     ],
 )

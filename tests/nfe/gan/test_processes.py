@@ -42,7 +42,7 @@ with join_processes("cpu"):
 SETTINGS = """
 import numpy as np, torch
 from nfe.gan.networks import Discriminator, Generator
-from nfe.gan.settings import TrainingSettings
+from nfe.gan.settings import GrowthStep, TrainingSettings
 from nfe.gan.training import GanTrainer
 from nfe.gan.watching import WatchLimits
 
@@ -54,8 +54,8 @@ def make_trainer():
     )
     discriminator = Discriminator(resolution=8, channel_base=64, channel_max=8)
     settings = TrainingSettings(
-        growth=((8, 1.0, 0.004),),
-        adam_betas=(0.0, 0.99), batch_size=4, decay_share=0.0, r1_gamma=1.0, r1_interval=2,
+        growth=(GrowthStep(8, 1.0, 0.004, 1.0),),
+        adam_betas=(0.0, 0.99), batch_size=4, decay_share=0.0, r1_interval=2,
         ema_kimg=0.01, ema_rampup=0.5, mixing_probability=0.9, mirror=True, augment_target=0.5,
         bf16=False, checkpoint_kimg=1.0, limits=WatchLimits(0.1, 50, 1),
     )

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.ops import upsample
-from nfe.gan.settings import TrainingSettings
+from nfe.gan.settings import GrowthStep, TrainingSettings
 from nfe.gan.stylegan1 import AdainLayer, adain
 from nfe.gan.training import GanTrainer
 from nfe.gan.watching import Evaluation, WatchLimits
@@ -19,11 +19,10 @@ from tasks.train_gan import Params, build_networks
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = TrainingSettings(
-    growth=((8, 0.012, 0.004), (16, 0.012, 0.002)),
+    growth=(GrowthStep(8, 0.012, 0.004, 1.0), GrowthStep(16, 0.012, 0.002, 1.0)),
     adam_betas=(0.5, 0.999),
     batch_size=4,
     decay_share=0.0,
-    r1_gamma=1.0,
     r1_interval=3,
     ema_kimg=0.01,
     ema_rampup=0.5,

@@ -11,18 +11,17 @@ import torch
 from nfe.errors import TrainingError
 from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
 from nfe.gan.networks import Discriminator, Generator
-from nfe.gan.settings import TrainingSettings
+from nfe.gan.settings import GrowthStep, TrainingSettings
 from nfe.gan.training import GanTrainer
 from nfe.gan.watching import Evaluation, WatchLimits
 
 Networks = Callable[[], tuple[Generator, Discriminator]]
 
 SETTINGS = TrainingSettings(
-    growth=((8, 0.024, 0.004), (16, 0.04, 0.002)),
+    growth=(GrowthStep(8, 0.024, 0.004, 1.0), GrowthStep(16, 0.04, 0.002, 1.0)),
     adam_betas=(0.0, 0.99),
     batch_size=4,
     decay_share=0.5,
-    r1_gamma=1.0,
     r1_interval=3,
     ema_kimg=0.01,
     ema_rampup=0.5,
@@ -70,6 +69,26 @@ def _run(trainer: GanTrainer, folder: Path, stop_at: int | None = None) -> GanTr
 
     trainer.run(folder, "run", _look, on_progress, lambda _: None)
     return trainer
+
+
+def test_each_side_has_its_own_weight_of_r1(make_networks: Networks, pixels: np.ndarray) -> None:
+    first, second = SETTINGS.growth
+    settings = replace(SETTINGS, growth=(first, replace(second, r1_gamma=50.0)))
+    runs = [
+        GanTrainer(pixels, *make_networks(), _features(), each, seed=3, device="cpu")
+        for each in (SETTINGS, settings)
+    ]
+
+    def are_alike() -> bool:
+        weights = [list(run.discriminator.parameters()) for run in runs]
+        return all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+    alike = []
+    for _ in range(8):
+        for run in runs:
+            run.train_step()
+        alike.append(are_alike())
+    assert alike == [True] * 6 + [False] * 2  # six steps of 4 pictures make 0.024 kimg
 
 
 def test_killed_and_resumed_equals_unkilled(
