@@ -42,7 +42,7 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION = "model.json"
 CARD = "README.md"
 DETECTOR = Path("detector") / "detector.onnx"

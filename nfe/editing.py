@@ -1,6 +1,6 @@
 """Change what a latent code shows: shortest shifts that set some attributes and keep others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,6 @@ __all__ = [
     "check_edit",
     "edit_codes",
     "edit_strip",
-    "extend_edits",
     "present_values",
     "shortest_shifts",
 ]
@@ -130,39 +129,6 @@ def shortest_shifts(
     needed = np.concatenate([least, -most], axis=1)
     movable = np.flatnonzero(gram.diagonal() > 1e-6 * own)
     return (_hildreth(gram, needed, movable) * signs) @ pulls.T
-
-
-def extend_edits(
-    w_plus: np.ndarray,
-    edited: np.ndarray,
-    scales: Sequence[float],
-    shows: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Go on along each edit until it can be seen, and no farther.
-
-    Codes of real pictures lie aside of where the generator's own codes lie; there an edit that
-    suffices for the boundary may not yet be seen in the picture.
-
-    Args:
-        w_plus: Codes before the edit, [N, num_ws, w_dim].
-        edited: Codes after it, of the same shape.
-        scales: Rising multiples of the shift to try, such as 1, 1.5, 2.
-        shows: Tells for codes [M, num_ws, w_dim], and their places among the N, [M], which show
-            what was asked for, bool, [M].
-
-    Returns:
-        For each code the first multiple that shows it, else the last one, [N, num_ws, w_dim].
-    """
-    result = w_plus + scales[-1] * (edited - w_plus)
-    waiting = np.arange(len(w_plus))
-    for scale in scales[:-1]:
-        tried = w_plus[waiting] + scale * (edited[waiting] - w_plus[waiting])
-        shown = shows(tried, waiting)
-        result[waiting[shown]] = tried[shown]
-        waiting = waiting[~shown]
-        if not len(waiting):
-            break
-    return result.astype(w_plus.dtype)
 
 
 def present_values(codes: np.ndarray, boundaries: Sequence[Boundary], attribute: str) -> np.ndarray:

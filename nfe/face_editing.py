@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from nfe.auto_editing import AutoEditor
 from nfe.boundaries import measure_distances
 from nfe.bundle import Bundle
-from nfe.editing import Strength, edit_codes, edit_strip, extend_edits
+from nfe.editing import Strength, edit_codes, edit_strip
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.inversion.optimise import refine
 from nfe.picture_faces import Blending, lay_over
-from nfe.shown import are_shown, shown_labels
+from nfe.shown import shown_labels
 from nfe.tagging.tagger import Tagger
 
 __all__ = [
     "STRIP_OFFSETS",
     "EditedFaces",
+    "auto_editor",
     "edit_faces",
-    "edit_until_shown",
     "invert_faces",
     "strip_faces",
     "synthesise",
@@ -117,8 +118,8 @@ def edit_faces(
         faces: uint8, [N, R, R, 3]: what was inverted.
         w_plus: Their codes, [N, num_ws, w_dim].
         bundle: The model.
-        changes, keep, strength: As `nfe.editing.edit_codes` takes them; "auto" goes on until
-            the model's tagger sees the change.
+        changes, keep, strength: As `nfe.editing.edit_codes` takes them; "auto" goes as far as
+            the model's tagger sees the change in what people get.
         redraw: Whether results are the generator's pictures, or the faces themselves with the
             change laid over them: what `shown` and `judged` are about.
         batch_size: Faces per pass.
@@ -126,25 +127,29 @@ def edit_faces(
     Raises:
         ParamsError: If the model cannot make such an edit.
     """
+    drawn = synthesise(w_plus, bundle, batch_size)
+    before_pixels = pixels_from_images(drawn)
+    visible_change = Blending.of_model(bundle.description).visible_change
+
+    def show(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+        made = pixels_from_images(synthesise(codes, bundle, batch_size))
+        if redraw:
+            return made
+        return lay_over(faces[places], before_pixels[places], made, visible_change)
+
     if strength == "auto":
-        edited = edit_until_shown(w_plus, bundle, changes, keep, batch_size)
+        edited = auto_editor(bundle).edit(w_plus, show, changes, keep)
     else:
         edited = edit_codes(w_plus, bundle.boundaries, changes, keep, strength)
-    pixels = pixels_from_images(synthesise(edited, bundle, batch_size))
     targets = [b for b in bundle.boundaries if changes.get(b.attribute) == b.value]
     before, after = (
         dict(zip([b.name for b in targets], d.T, strict=True))
         for d in (measure_distances(codes.mean(axis=1), targets) for codes in (w_plus, edited))
     )
-    drawn = synthesise(w_plus, bundle, batch_size)
     errors = drawn - images_from_pixels(faces)
-    before_pixels = pixels_from_images(drawn)
-    seen = pixels
-    if not redraw:
-        visible_change = Blending.of_model(bundle.description).visible_change
-        seen = lay_over(faces, before_pixels, pixels, visible_change)
+    seen = show(edited, np.arange(len(edited)))
     return EditedFaces(
-        pixels,
+        pixels_from_images(synthesise(edited, bundle, batch_size)),
         before_pixels,
         edited,
         errors.square().mean(dim=(1, 2, 3)).numpy(),
@@ -155,34 +160,12 @@ def edit_faces(
     )
 
 
-def edit_until_shown(
-    w_plus: np.ndarray,
-    bundle: Bundle,
-    changes: Mapping[str, str],
-    keep: Sequence[str],
-    batch_size: int,
-) -> np.ndarray:
-    """Move codes until the model's tagger sees the change, and no farther.
-
-    Args:
-        w_plus: Codes, [N, num_ws, w_dim].
-        bundle, changes, keep, batch_size: As in `edit_faces`.
-
-    Returns:
-        Edited codes, [N, num_ws, w_dim].
-
-    Raises:
-        ParamsError: If the model cannot make such an edit.
-    """
-    editing = bundle.description["editing"]
-
-    def shows(codes: np.ndarray, _: np.ndarray) -> np.ndarray:
-        pixels = pixels_from_images(synthesise(codes, bundle, batch_size))
-        labels = shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
-        return are_shown(labels, changes, editing["min_confidence"])
-
-    edited = edit_codes(w_plus, bundle.boundaries, changes, keep, "auto")
-    return extend_edits(w_plus, edited, editing["scales"], shows)
+def auto_editor(bundle: Bundle) -> AutoEditor:
+    """Return the model's way to find automatic edits."""
+    description = bundle.description
+    return AutoEditor(
+        bundle.boundaries, bundle.tagger, description["attribute_tags"], **description["editing"]
+    )
 
 
 def strip_faces(

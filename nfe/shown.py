@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nfe.tagging.attributes import Attributes, Labels, label_attributes
+from nfe.tagging.attributes import Attributes, Labels, label_attributes, value_scores
 from nfe.tagging.tagger import Tagger
 
-__all__ = ["are_shown", "shown_labels"]
+__all__ = ["are_shown", "rate_edits", "shown_labels"]
 
 
 def shown_labels(pixels: np.ndarray, tagger: Tagger, attributes: Attributes) -> dict[str, Labels]:
@@ -22,15 +22,12 @@ def shown_labels(pixels: np.ndarray, tagger: Tagger, attributes: Attributes) -> 
     return label_attributes(scores, tagger.tags, attributes, min_confidence=0.0, min_score=0.0)
 
 
-def are_shown(
-    labels: Mapping[str, Labels], changes: Mapping[str, str], min_confidence: float
-) -> np.ndarray:
+def are_shown(labels: Mapping[str, Labels], changes: Mapping[str, str]) -> np.ndarray:
     """Tell which of N pictures show all values asked for.
 
     Args:
         labels: What they show, of one attribute at least.
         changes: Attribute -> value; attributes without labels are taken as shown.
-        min_confidence: How sure the answer must be, in [0, 1].
 
     Returns:
         bool, [N].
@@ -38,6 +35,49 @@ def are_shown(
     shown = np.ones(len(next(iter(labels.values())).index), dtype=bool)
     for attribute, value in changes.items():
         if attribute in labels:
-            label = labels[attribute]
-            shown &= (np.array(label.names()) == value) & (label.confidence >= min_confidence)
+            shown &= np.array(labels[attribute].names()) == value
     return shown
+
+
+def rate_edits(
+    pixels: np.ndarray,
+    tagger: Tagger,
+    attributes: Attributes,
+    changes: Mapping[str, str],
+    others: Mapping[str, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tell how sure a tagger is that edited pictures show what they shall, and only that.
+
+    Args:
+        pixels: uint8, [N, H, W, 3].
+        tagger: Whose answer it is.
+        attributes: The attribute table.
+        changes: Attribute -> value; those that the tagger does not know count as shown.
+        others: Attribute -> the value that each picture had before, "" where it is not known, [N].
+
+    Returns:
+        Certainty: the least probability of the values of `changes`, in [0, 1], [N]; and how much
+        stayed: the mean probability of the values of `others`, in [0, 1], [N], 1 without any.
+    """
+    scores = tagger.tag_scores(pixels)
+    wanted = {name: np.full(len(pixels), value) for name, value in changes.items()}
+    certainties, stays = (
+        [_shares(scores, tagger, attributes, name, own) for name, own in values.items()]
+        for values in (wanted, others)
+    )
+    sure = np.ones(len(pixels))
+    return np.min([sure, *certainties], axis=0), np.mean(stays or [sure], axis=0)
+
+
+def _shares(
+    scores: np.ndarray, tagger: Tagger, attributes: Attributes, name: str, values: np.ndarray
+) -> np.ndarray:
+    """Probability of a picture's own value of an attribute, [N]; 1 where it is not known."""
+    known, own = value_scores(scores, tagger.tags, name, attributes.get(name, {}))
+    shares = np.ones(len(scores))
+    if len(known) > 1:
+        total = own.sum(axis=1)
+        for place, value in enumerate(known):
+            chosen = (values == value) & (total > 0)
+            shares[chosen] = own[chosen, place] / total[chosen]
+    return shares

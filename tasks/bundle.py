@@ -3,9 +3,9 @@
 import importlib.metadata
 import json
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from ruamel.yaml import YAML
 
 from tasks.params import parse_params
@@ -30,9 +30,6 @@ STAGES = (
 PACKAGES = ("neural-face-editor", "torch", "numpy", "scikit-learn", "onnxruntime")
 
 
-Level = Annotated[float, Field(ge=0, le=255, strict=False)]
-
-
 class Params(StageParams):
     """Section `bundle` of params.yaml.
 
@@ -40,22 +37,11 @@ class Params(StageParams):
         name: What the model calls itself.
         notes: What people should know before they use the model, for its card.
         feather: Soft border of a face that is put back, as a share of its side.
-        visible_change: Levels by which an edit must change a pixel to count, and to count whole.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     notes: list[Annotated[str, Field(min_length=1, max_length=1000)]]
     feather: Annotated[float, Field(gt=0, le=0.5)]
-    visible_change: Annotated[
-        list[Annotated[float, Field(ge=0, le=255, strict=False)]], Field(min_length=2, max_length=2)
-    ]
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
-        low, high = self.visible_change
-        if not low < high:
-            raise ValueError(f"visible_change must rise, got {low:g} and {high:g}")
-        return self
 
 
 def run(params: Params) -> None:
@@ -82,10 +68,10 @@ def run(params: Params) -> None:
                 "margin": invert["margin"],
                 "max_angle": invert["max_angle"],
                 "feather": params.feather,
-                "visible_change": params.visible_change,
+                "visible_change": edit["visible_change"],
             },
             "attribute_tags": edit["attributes"],
-            "editing": {"scales": edit["scales"], "min_confidence": edit["min_confidence"]},
+            "editing": {name: edit[name] for name in ("scales", "first_layers", "min_confidence")},
             "refinement": invert["refinement"],
             "provenance": {
                 "params": {

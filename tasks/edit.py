@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tasks.attributes import AttributeTable
-from tasks.edits import Edit, possible_edits
+from tasks.edits import Edit, load_studio, possible_edits
 from tasks.stage import Progress, StageParams, pick_device, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from nfe.auto_editing import Show
     from nfe.edit_studio import Studio
 
 FOLDER = Path("data/edit")
 GRID_ROWS = 8
 GRID_SIDE = 96
+Level = Annotated[float, Field(ge=0, le=255, strict=False)]
 FIRST_SEED = 1_000_000_000  # of the generated faces; far from those that boundaries are fitted on
 
 
@@ -28,7 +30,9 @@ class Params(StageParams):
         edits: What to do to every picture, one after the other.
         strength: "auto", or a distance in W units.
         scales: Rising multiples of an automatic edit to try until the tagger sees the change.
+        first_layers: Layers from which on, to the last, they are tried.
         min_confidence: How sure the tagger must be that it sees it.
+        visible_change: Levels by which an edit must change a pixel to count, and to count whole.
         num_samples: Generated faces to measure edits on, beside the inverted pictures.
         batch_size: Images at a time.
         attributes: What the judge is asked.
@@ -37,15 +41,39 @@ class Params(StageParams):
     edits: Annotated[list[Edit], Field(min_length=1)]
     strength: Literal["auto"] | Annotated[float, Field(strict=False)]
     scales: Annotated[list[Annotated[float, Field(gt=0, strict=False)]], Field(min_length=1)]
+    first_layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     min_confidence: Annotated[float, Field(ge=0, le=1, strict=False)]
+    visible_change: Annotated[list[Level], Field(min_length=2, max_length=2)]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
     attributes: AttributeTable
 
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        low, high = self.visible_change
+        if not low < high:
+            raise ValueError(f"visible_change must rise, got {low:g} and {high:g}")
+        return self
+
 
 @dataclass(frozen=True)
-class Look:
-    """How codes look: w_plus [N, num_ws, w_dim], pixels, and the judge's value per attribute."""
+class Faces:
+    """Faces that are edited.
+
+    Attributes:
+        w_plus: Their codes, [N, num_ws, w_dim].
+        show: What people see of codes such as edited ones.
+        before: The judge's value of every attribute before the edit, [N] each.
+    """
+
+    w_plus: "np.ndarray"
+    show: "Show"
+    before: "dict[str, np.ndarray]"
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What an edit made of faces: codes, pixels, and the judge's value of every attribute."""
 
     w_plus: "np.ndarray"
     pixels: "np.ndarray"
@@ -58,59 +86,57 @@ def run(params: Params) -> None:
     import pandas as pd
     import torch
 
-    from nfe.boundaries import load_boundaries
-    from nfe.edit_studio import Studio
     from nfe.files import read_npz
     from nfe.gan.storage import load_generator
-    from nfe.images import pixels_from_images
+    from nfe.images import pixels_from_images, read_pixels_zip
+    from nfe.picture_faces import lay_over
     from nfe.sampling import sample_batches
-    from nfe.tagging.tagger import Tagger
 
     device = pick_device()
     generator = load_generator(Path("data/train_gan/model"), device)
-    boundaries = load_boundaries(Path("data/fit_boundaries/boundaries"))
-    tagger = Tagger.load(Path("data/train_tagger/tagger"))
-    judge = Tagger.load(Path("data/train_tagger/judge"))
-    edits, skipped = possible_edits(params.edits, boundaries)
+    studio = load_studio(params)
+    edits, skipped = possible_edits(params.edits, studio.editor.boundaries)
     names = pd.read_parquet("data/invert/index.parquet")["name"].tolist()
+    found = dict(zip(*read_pixels_zip(Path("data/invert/faces.zip")), strict=True))
+    pictures = np.stack([found[name] for name in names])
     inverted = read_npz(Path("data/invert/codes.npz"))["w_plus"]
     seeds = range(FIRST_SEED, FIRST_SEED + params.num_samples)
     batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
     sampled = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
     generated = np.repeat(sampled[:, None], generator.num_ws, axis=1)
+    low, high = params.visible_change
 
-    def synthesise(w_plus: "np.ndarray", _: "np.ndarray") -> "np.ndarray":
+    def draw(w_plus: "np.ndarray") -> "np.ndarray":
         parts = torch.from_numpy(w_plus).to(device).split(params.batch_size)
         with torch.no_grad():
             return np.concatenate([pixels_from_images(generator.synthesis(part)) for part in parts])
 
-    def look(w_plus: "np.ndarray") -> Look:
-        pixels = synthesise(w_plus, np.arange(len(w_plus)))
-        return Look(w_plus, pixels, studio.look(pixels))
+    drawn = draw(inverted)
 
-    studio = Studio(
-        boundaries,
-        tagger,
-        judge,
-        params.attributes.root,
-        params.strength,
-        params.scales,
-        params.min_confidence,
-    )
+    def show_inverted(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
+        return lay_over(pictures[places], drawn[places], draw(w_plus), (low, high))
+
+    faces = {
+        "inverted": Faces(inverted, show_inverted, studio.look(pictures)),
+        "generated": Faces(generated, lambda codes, _: draw(codes), studio.look(draw(generated))),
+    }
     progress, measured, shown = Progress("edit"), {}, []
-    originals = {"inverted": look(inverted), "generated": look(generated)}
+    others = {*(b.attribute for b in studio.editor.boundaries)}
     for done, edit in enumerate(edits, start=1):
-        figures = {}
-        others = sorted({b.attribute for b in boundaries} - {*edit.changes})
-        for mode, keep in (("unconditional", []), ("conditional", edit.keep or others)):
-            for kind, before in originals.items():
-                after = look(studio.edit(before.w_plus, synthesise, edit.changes, keep))
-                answers = before.answers, after.answers
-                figures[f"{mode}_{kind}"] = studio.measure(*answers, edit.changes, keep)
-        measured[edit.name] = figures
-        shown.append(look(studio.edit(inverted, synthesise, edit.changes, edit.keep)))
+        keep = {
+            "unconditional": [],
+            "conditional": edit.keep or sorted(others - {*edit.changes}),
+        }
+        measured[edit.name] = {
+            f"{mode}_{kind}": studio.measure(
+                own.before, apply(studio, own, edit, kept).answers, edit.changes, kept
+            )
+            for mode, kept in keep.items()
+            for kind, own in faces.items()
+        }
+        shown.append(apply(studio, faces["inverted"], edit, edit.keep))
         progress(done, len(edits), edit.name)
-    _write_results(studio, names, originals["inverted"], edits, shown)
+    _write_results(studio, names, pictures, drawn, faces["inverted"], edits, shown)
     write_metrics(
         FOLDER,
         {
@@ -121,6 +147,15 @@ def run(params: Params) -> None:
             "skipped": skipped,
         },
     )
+
+
+def apply(studio: "Studio", faces: Faces, edit: Edit, keep: list[str]) -> Edited:
+    """Edit faces, and ask the judge what they show then."""
+    import numpy as np
+
+    w_plus = studio.edit(faces.w_plus, faces.show, edit.changes, keep)
+    pixels = faces.show(w_plus, np.arange(len(w_plus)))
+    return Edited(w_plus, pixels, studio.look(pixels))
 
 
 def summarise(measured: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
@@ -137,25 +172,26 @@ def summarise(measured: dict[str, dict[str, dict[str, float]]]) -> dict[str, flo
 def _write_results(
     studio: "Studio",
     names: list[str],
-    before: Look,
+    pictures: "np.ndarray",
+    drawn: "np.ndarray",
+    faces: Faces,
     edits: list[Edit],
-    shown: list[Look],
+    shown: list[Edited],
 ) -> None:
     """Write the edited pictures, a row about each, and a sheet: before, then edit after edit."""
     import json
 
-    import numpy as np
-
     from nfe.boundaries import measure_distances
     from nfe.comparison import comparison_sheet
     from nfe.files import atomic_folder, write_bytes, write_text
-    from nfe.images import encode_png, read_pixels_zip
+    from nfe.images import encode_png
 
     lines: list[str] = []
     with atomic_folder(FOLDER / "pictures") as partial:
         for edit, after in zip(edits, shown, strict=True):
-            targets = [b for b in studio.boundaries if edit.changes.get(b.attribute) == b.value]
-            low, high = (measure_distances(x.w_plus.mean(axis=1), targets) for x in (before, after))
+            boundaries = studio.editor.boundaries
+            targets = [b for b in boundaries if edit.changes.get(b.attribute) == b.value]
+            low, high = (measure_distances(x.w_plus.mean(axis=1), targets) for x in (faces, after))
             for i, name in enumerate(names):
                 output = f"{edit.name}/{name}"
                 write_bytes(partial / output, encode_png(after.pixels[i]))
@@ -166,12 +202,11 @@ def _write_results(
                     "keep": edit.keep,
                     "distance_before": [round(float(d), 4) for d in low[i]],
                     "distance_after": [round(float(d), 4) for d in high[i]],
-                    "judge_before": {a: str(v[i]) for a, v in before.answers.items()},
+                    "judge_before": {a: str(v[i]) for a, v in faces.before.items()},
                     "judge_after": {a: str(v[i]) for a, v in after.answers.items()},
                 }
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     write_text(FOLDER / "edit.jsonl", "".join(lines))
-    faces = dict(zip(*read_pixels_zip(Path("data/invert/faces.zip")), strict=True))
-    columns = {"picture": np.stack([faces[name] for name in names]), "inverted": before.pixels}
+    columns = {"picture": pictures, "inverted": drawn}
     columns |= {edit.heading: after.pixels for edit, after in zip(edits, shown, strict=True)}
     write_bytes(FOLDER / "edits.png", encode_png(comparison_sheet(columns, GRID_ROWS, GRID_SIDE)))

@@ -1,7 +1,8 @@
 """What the stages that edit pictures share: one edit of params.yaml, and which are possible."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -10,8 +11,9 @@ from tasks.stage import StageParams
 
 if TYPE_CHECKING:
     from nfe.boundaries import Boundary
+    from nfe.edit_studio import Studio
 
-__all__ = ["Edit", "possible_edits"]
+__all__ = ["Edit", "load_studio", "possible_edits"]
 
 
 class Edit(StageParams):
@@ -53,3 +55,21 @@ def possible_edits(
     if not possible:
         raise ParamsError(f"edits must hold one that is possible: {'; '.join(skipped.values())}")
     return possible, skipped
+
+
+def load_studio(editing: Any) -> "Studio":
+    """Load the boundaries, the tagger that edits go by, and the judge; `editing`: section edit."""
+    from nfe.auto_editing import AutoEditor
+    from nfe.boundaries import load_boundaries
+    from nfe.edit_studio import Studio
+    from nfe.tagging.tagger import Tagger
+
+    editor = AutoEditor(
+        load_boundaries(Path("data/fit_boundaries/boundaries")),
+        Tagger.load(Path("data/train_tagger/tagger")),
+        editing.attributes.root,
+        editing.scales,
+        editing.first_layers,
+        editing.min_confidence,
+    )
+    return Studio(editor, Tagger.load(Path("data/train_tagger/judge")), editing.strength)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from tasks.attributes import AttributeTable
-from tasks.edits import Edit, possible_edits
+from tasks.edits import Edit, load_studio, possible_edits
 from tasks.inversion_figures import Bench, measure
 from tasks.inversion_methods import Material, invert_by_all
 from tasks.inversion_settings import (
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from nfe.inversion.encoders import Encoder
 
 FOLDER = Path("data/evaluate_encoder")
-BOUNDARIES = Path("data/fit_boundaries/boundaries")
 CHOSEN = "in_domain"  # what the stage invert does
 NUM_ROWS, SIDE = 8, 96
 
@@ -147,12 +146,9 @@ def load_bench(params: Params, editing: Any, pixels: "np.ndarray") -> Bench:
     """
     import torch
 
-    from nfe.boundaries import load_boundaries
-    from nfe.edit_studio import Studio
     from nfe.gan.storage import load_generator
     from nfe.images import images_from_pixels
     from nfe.tagging.storage import load_tagger_network
-    from nfe.tagging.tagger import Tagger
 
     device = pick_device()
     generator = load_generator(GENERATOR, device)
@@ -168,17 +164,8 @@ def load_bench(params: Params, editing: Any, pixels: "np.ndarray") -> Bench:
         z,
         w,
     )
-    boundaries = load_boundaries(BOUNDARIES)
-    edits, _ = possible_edits(params.edits, boundaries)
-    studio = Studio(
-        boundaries,
-        Tagger.load(TAGGER),
-        Tagger.load(JUDGE),
-        params.attributes.root,
-        editing.strength,
-        editing.scales,
-        editing.min_confidence,
-    )
+    studio = load_studio(editing)
+    edits, _ = possible_edits(params.edits, studio.editor.boundaries)
     return Bench(
         material,
         load_tagger_network(JUDGE, device),

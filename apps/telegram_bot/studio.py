@@ -11,7 +11,7 @@ from apps.options import DEFAULT_TRUNCATION
 from apps.telegram_bot.keyboard import Choices, Menu, say_choices
 from nfe.bundle import Bundle
 from nfe.exploring import render_pixels, w_from_seeds
-from nfe.face_editing import edit_until_shown, invert_faces
+from nfe.face_editing import auto_editor, invert_faces
 from nfe.faces.cutting import FaceCutter
 from nfe.images import encode_png
 from nfe.picture_files import read_picture
@@ -125,12 +125,12 @@ class Studio:
             ParamsError: If the model cannot make such an edit.
         """
         bundle, changes, keep = self.bundle, choices.changes, sorted(choices.keep)
-        edited = edit_until_shown(face, bundle, changes, keep, COUNT)
+        edited = auto_editor(bundle).edit(face, lambda w, _: self._render(w), changes, keep)
         check()
         steps = face + SHARES[:, None, None].astype(np.float32) * (edited - face)
         pixels = self._render(steps)
         labels = shown_labels(pixels, bundle.tagger, bundle.description["attribute_tags"])
-        shown = np.flatnonzero(are_shown(labels, changes, 0.0))
+        shown = np.flatnonzero(are_shown(labels, changes))
         return Strip(
             steps,
             encode_png(numbered_strip(pixels, _numbers(COUNT), SIDE)),

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nfe.auto_editing import AutoEditor
 from nfe.edit_studio import Studio
 from nfe.editing import edit_codes
 
@@ -14,7 +15,7 @@ def make_studio(strength: Any) -> Studio:
     names = [("hair", "blue"), ("hair", "red"), ("eyes", "green"), ("eyes", "red")]
     boundaries = [make_boundary(a, v, rng.standard_normal(DIM), 0.1) for a, v in names]
     tagger: Any = None  # asked for nothing in these tests
-    return Studio(boundaries, tagger, tagger, {}, strength, [1.0, 2.0], 0.5)
+    return Studio(AutoEditor(boundaries, tagger, {}, [1.0, 2.0], [0], 0.5), tagger, strength)
 
 
 def test_an_edit_of_a_given_strength_is_that_of_the_boundaries() -> None:
@@ -24,7 +25,7 @@ def test_an_edit_of_a_given_strength_is_that_of_the_boundaries() -> None:
     studio = make_studio(2.0)
     w_plus = np.random.default_rng(2).standard_normal((5, NUM_WS, DIM))
     edited = studio.edit(w_plus, synthesise, {"hair": "blue"}, ["eyes"])
-    expected = edit_codes(w_plus, studio.boundaries, {"hair": "blue"}, ["eyes"], 2.0)
+    expected = edit_codes(w_plus, studio.editor.boundaries, {"hair": "blue"}, ["eyes"], 2.0)
     np.testing.assert_array_equal(edited, expected)
     assert not np.array_equal(edited, w_plus)
 

@@ -6,7 +6,6 @@ from nfe.boundaries import Boundary, measure_distances
 from nfe.editing import (
     edit_codes,
     edit_strip,
-    extend_edits,
     present_values,
     shortest_shifts,
 )
@@ -146,22 +145,6 @@ def test_one_target_alone_moves_along_its_direction(boundaries):
     shift = shortest_shifts(boundaries[:1], np.array([[3.0]]), [], np.empty((1, 0)), [])[0]
     np.testing.assert_allclose(shift / np.linalg.norm(shift), boundaries[0].direction)
     assert shift @ boundaries[0].normal == pytest.approx(3.0)
-
-
-def test_edits_are_extended_until_they_show_and_no_farther():
-    w_plus = np.zeros((3, NUM_WS, DIM), dtype=np.float32)
-    edited = w_plus + 1
-    needed = np.array([0.5, 1.7, 9.0])
-    asked = []
-
-    def shows(codes, places):
-        asked.append(len(codes))
-        return codes[:, 0, 0] >= needed[places]
-
-    result = extend_edits(w_plus, edited, [1.0, 1.5, 2.0, 3.0], shows)
-    assert result[:, 0, 0].tolist() == [1.0, 2.0, 3.0]
-    assert asked == [3, 2, 2]
-    assert result.dtype == np.float32
 
 
 def test_strip_moves_by_standard_deviations(w_plus, boundaries):

@@ -1,6 +1,9 @@
-import numpy as np
+from typing import Any
 
-from nfe.shown import are_shown
+import numpy as np
+import pytest
+
+from nfe.shown import are_shown, rate_edits
 from nfe.tagging.attributes import Labels
 
 LABELS = {
@@ -9,12 +12,57 @@ LABELS = {
 }
 
 
-def test_value_must_be_the_answer_and_sure_enough():
-    assert are_shown(LABELS, {"hair": "blue"}, 0.5).tolist() == [True, True, False, False]
-    assert are_shown(LABELS, {"hair": "blue"}, 0.8).tolist() == [True, False, False, False]
+def test_value_must_be_the_answer():
+    assert are_shown(LABELS, {"hair": "blue"}).tolist() == [True, True, False, False]
 
 
 def test_all_changes_must_be_shown_and_unknown_attributes_are():
     changes = {"hair": "blue", "smile": "no"}
-    assert not are_shown(LABELS, changes, 0.5).any()
-    assert are_shown(LABELS, {"hat": "red"}, 0.5).all()
+    assert not are_shown(LABELS, changes).any()
+    assert are_shown(LABELS, {"hat": "red"}).all()
+
+
+class _Tagger:
+    """Answers the same scores whatever it is shown."""
+
+    tags = ("red_hair", "blue_hair", "smile")
+
+    def tag_scores(self, pixels: np.ndarray) -> np.ndarray:
+        return np.array([[0.2, 0.6, 0.9], [0.1, 0.1, 0.4], [0.0, 0.0, 0.0]])[: len(pixels)]
+
+
+TABLE = {
+    "hair": {"red": ["red_hair"], "blue": ["blue_hair"]},
+    "smile": {"yes": ["smile"], "no": []},
+    "hat": {"big": ["big_hat"], "small": ["small_hat"]},
+}
+
+
+def rate(changes: dict[str, str], others: dict[str, list[str]]) -> tuple[list[float], list[float]]:
+    tagger: Any = _Tagger()
+    before = {name: np.array(values) for name, values in others.items()}
+    sure, stays = rate_edits(np.zeros((3, 4, 4, 3), np.uint8), tagger, TABLE, changes, before)
+    return sure.round(6).tolist(), stays.round(6).tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"hair": "blue"}, [0.75, 0.5, 1.0]),  # no score at all says nothing
+        ({"hair": "blue", "smile": "no"}, [0.1, 0.5, 1.0]),  # the least of the two
+        ({"hat": "big"}, [1.0, 1.0, 1.0]),  # not known to the tagger
+    ],
+)
+def test_certainty_is_the_share_of_the_values_wanted(
+    changes: dict[str, str], expected: list[float]
+) -> None:
+    assert rate(changes, {}) == (expected, [1.0, 1.0, 1.0])
+
+
+def test_what_stays_is_the_mean_share_of_the_values_before() -> None:
+    others = {"hair": ["red", "blue", "red"], "smile": ["yes", "no", ""], "hat": ["", "", ""]}
+    _, stays = rate({}, {"hair": others["hair"]})
+    assert stays == [0.25, 0.5, 1.0]
+    _, stays = rate({}, {name: others[name] for name in ("hair", "smile")})
+    assert stays == [(0.25 + 0.9) / 2, (0.5 + 0.6) / 2, 1.0]
+    assert rate({}, {"hat": others["hat"]})[1] == [1.0, 1.0, 1.0]

@@ -73,7 +73,7 @@ def make_bundle(root: Path, folder: Path) -> Path:
         description={
             "name": "tiny",
             "attribute_tags": ATTRIBUTES,
-            "editing": {"scales": [1.0, 2.0], "min_confidence": 0.5},
+            "editing": {"scales": [1.0, 2.0], "first_layers": [0, 2], "min_confidence": 0.5},
             "alignment": {
                 "margin": 0.0,
                 "max_angle": 25.0,

@@ -11,7 +11,7 @@ from tasks import bundle
 from .editing_project import make_editing_project
 
 ROOT = Path(__file__).parents[2]
-PARAMS = bundle.Params(name="tiny", notes=["Knows no hats."], feather=0.2, visible_change=[4, 8])
+PARAMS = bundle.Params(name="tiny", notes=["Knows no hats."], feather=0.2)
 
 
 @pytest.fixture
@@ -95,5 +95,5 @@ def test_another_folder_or_format_is_refused(project):
 
     write_json(model / "model.json", {**description, "format": 99})
     write_manifest(model)
-    with pytest.raises(ModelFileError, match="format 2"):
+    with pytest.raises(ModelFileError, match="format 3"):
         read_description(model)

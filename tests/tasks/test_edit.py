@@ -2,11 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from nfe.boundaries import load_boundaries, measure_distances
 from nfe.errors import ParamsError
 from nfe.files import read_npz
-from nfe.images import decode_pixels
+from nfe.images import decode_pixels, read_pixels_zip
 from tasks import edit
 
 from .editing_project import ATTRIBUTES, make_editing_project
@@ -19,7 +20,9 @@ VALUES = {
     ],
     "strength": "auto",
     "scales": [1, 2.0],
+    "first_layers": [0, 2],
     "min_confidence": 0.5,
+    "visible_change": [4, 8],
     "num_samples": 20,
     "batch_size": 8,
     "attributes": ATTRIBUTES,
@@ -51,7 +54,7 @@ def test_every_picture_is_edited_by_every_possible_edit(project):
 
 
 def test_rows_tell_distances_that_follow_from_the_codes(project):
-    run()
+    run(first_layers=[0], scales=[1.0, 2.0])
     boundaries = load_boundaries(project.parent / "fit_boundaries/boundaries")
     blue = next(b for b in boundaries if b.name == "hair=blue")
     w_plus = read_npz(project.parent / "invert/codes.npz")["w_plus"]
@@ -60,6 +63,20 @@ def test_rows_tell_distances_that_follow_from_the_codes(project):
     np.testing.assert_allclose([r["distance_before"][0] for r in rows], before, atol=1e-4)
     reached = np.array([r["distance_after"][0] for r in rows])
     assert (reached >= np.maximum(before, blue.centres["blue"]) - 1e-3).all()
+
+
+def test_only_what_changes_visibly_is_laid_over_the_pictures(project):
+    run(visible_change=[254.0, 255.0])
+    names, faces = read_pixels_zip(project.parent / "invert/faces.zip")
+    for name, face in zip(names, faces, strict=True):
+        edited = decode_pixels((project / "pictures/hair=blue" / name).read_bytes(), name)
+        np.testing.assert_array_equal(edited, face)
+
+
+@pytest.mark.parametrize("visible_change", [[5, 5], [9, 4], [5], [-1, 4]])
+def test_visible_change_must_rise(visible_change):
+    with pytest.raises(ValidationError, match="visible_change"):
+        edit.Params.model_validate({**VALUES, "visible_change": visible_change})
 
 
 def test_metrics_count_images_and_name_what_was_skipped(project):
