@@ -15,7 +15,14 @@ import typer
 
 from apps import edit_options as o
 from apps.exits import fail
-from apps.options import DEFAULT_MODEL, Model, check_device, check_new, check_suffix
+from apps.options import (
+    DEFAULT_MODEL,
+    Model,
+    check_device,
+    check_new,
+    check_suffix,
+    name_model,
+)
 from nfe.errors import NFEError, ParamsError, SourceError, StorageError
 
 if TYPE_CHECKING:
@@ -152,7 +159,7 @@ def _load(
     bundle = load_bundle(options.model, device, has_bf16(device))
     records = Records(options.out)
     opener = Opener(options.out, bundle, settings, options.limits(), records, options.overwrite)
-    return FolderEditor(opener, options.model, options.batch_size)
+    return FolderEditor(opener, name_model(options.model), options.batch_size)
 
 
 def _edit(options: o.EditOptions, editor: "FolderEditor", planned: "Sequence[Found]") -> Rows:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apps.exits import errors_to_exit_codes, fail
-from apps.options import DEFAULT_MODEL, check_model
+from apps.options import BOX, DEFAULT_MODEL, check_model
 
 if TYPE_CHECKING:
     from nfe.provenance import Provenance
@@ -21,11 +21,14 @@ NOTHING_FOUND = 1
 
 def info(
     model: Annotated[
-        Path, typer.Argument(metavar="DIR|FILE", help="Model folder, or a picture.")
+        Path,
+        typer.Argument(
+            metavar="DIR|FILE", help="Model folder, or a picture.", show_default=str(BOX)
+        ),
     ] = DEFAULT_MODEL,
     json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    """Say what a model folder offers and how good it is: `nfe info data/bundle/model`.
+    """Say what a model folder offers and how good it is: `nfe info models/anime64`.
 
     Of a picture that `nfe edit` wrote: how, and the command that makes it again.
     """

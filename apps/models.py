@@ -8,7 +8,7 @@ import typer
 
 from apps.exits import errors_to_exit_codes, fail
 from apps.info import model_lines
-from apps.options import check_model
+from apps.options import DEFAULT_MODEL, check_model
 from apps.outcomes import printable
 from nfe.errors import ParamsError
 
@@ -26,7 +26,8 @@ def models(
 ) -> None:
     """Say which models there are: `nfe models list`, `nfe models show anime64`.
 
-    Looks at data/bundle/model and models/ of this folder. show prints what `nfe info` does, and
+    Looks at data/bundle/model and models/ of this folder, and at the model that comes with the
+    project. show prints what `nfe info` does, and
     the model's README.md.
     """
     with errors_to_exit_codes():
@@ -37,7 +38,7 @@ def models(
             return
         if model is not None:
             raise ParamsError(f"MODEL must be left out for list, got {model}; use show")
-        found = list_models(Path())
+        found = list_models(Path(), DEFAULT_MODEL)
     if json_:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -61,7 +62,7 @@ def _find(model: str | None) -> Path:
 
     if model is None:
         raise ParamsError("MODEL must be given for show, got none; see `nfe models list`")
-    found = list_models(Path())
+    found = list_models(Path(), DEFAULT_MODEL)
     named = [row for row in found if model in (row["name"], Path(row["folder"]).name)]
     if named and not Path(model).is_dir():
         return Path(named[0]["folder"])

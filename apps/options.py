@@ -11,9 +11,11 @@ import typer
 from nfe.errors import ParamsError, StorageError
 
 __all__ = [
+    "BOX",
     "DEFAULT_MODEL",
     "DEFAULT_TRUNCATION",
     "MAX_SEED",
+    "OWN_MODEL",
     "Inputs",
     "Limit",
     "MaxPixels",
@@ -27,16 +29,26 @@ __all__ = [
     "check_range",
     "check_suffix",
     "check_truncation",
+    "name_model",
     "parse_layers",
     "parse_seeds",
 ]
 
-DEFAULT_MODEL = Path("data/bundle/model")
+BOX = Path("models/anime64")  # the model that comes with the project
+DEFAULT_MODEL = Path(__file__).parents[1] / BOX
+OWN_MODEL = Path("data/bundle/model")
 DEFAULT_TRUNCATION = 0.7
 MAX_SEED = 2**63 - 1
 SHOWN_LENGTH = 40
 
-Model = Annotated[Path, typer.Option(metavar="DIR", help="Model folder that `nfe run` made.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help=f"Model folder; your own is {OWN_MODEL}, where `nfe run` leaves it.",
+        show_default=str(BOX),
+    ),
+]
 Truncation = Annotated[
     float, typer.Option(help="1: all faces there are; towards 0 they become alike and cleaner.")
 ]
@@ -79,9 +91,14 @@ def check_model(model: Path, option: str = "--model") -> None:
     """
     if not model.is_dir():
         raise ParamsError(
-            f"{option} must be a model folder, got {model}; `nfe run` in a project makes "
-            f"{DEFAULT_MODEL}, or name another folder"
+            f"{option} must be a model folder, got {model}; {BOX} comes with the project, "
+            f"`nfe run` makes {OWN_MODEL}"
         )
+
+
+def name_model(model: Path) -> Path:
+    """Return how to tell others of a model: of the one in the box not where this machine has it."""
+    return BOX if model == DEFAULT_MODEL else model
 
 
 def check_truncation(truncation: float) -> None:

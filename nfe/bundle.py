@@ -2,7 +2,7 @@
 
 README.md               the model card, for people
 model.json              what it is: architecture, attributes, settings, provenance, metrics
-manifest.json           sha256 of every file
+manifest.json           sha256 of every file but the card
 generator/ encoder/ tagger/ judge/ boundaries/ detector/     one model folder each
 """
 
@@ -132,8 +132,8 @@ def write_bundle(
             **description,
         }
         write_json(partial / DESCRIPTION, whole)
-        write_text(partial / CARD, write_card(whole))
         write_manifest(partial)
+        write_text(partial / CARD, write_card(whole))  # people may add to it
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not (folder / DESCRIPTION).is_file():
         raise ModelFileError(
             f"{folder} must be a model folder with a {DESCRIPTION}, it has none; "
-            "`nfe run` makes data/bundle/model, or give --model DIR"
+            "models/anime64 comes with the project, `nfe run` makes data/bundle/model"
         )
     check_manifest(folder)
     description = read_json(folder / DESCRIPTION)

@@ -32,7 +32,7 @@ def load_model_generator(folder: Path, device: str) -> Generator:
     if not (home / MANIFEST).is_file():
         raise ModelFileError(
             f"{folder} must be a model folder with a generator, it has none; "
-            "`nfe run` makes data/bundle/model, or give another folder"
+            "models/anime64 comes with the project, `nfe run` makes data/bundle/model"
         )
     return load_generator(home, device)
 
@@ -63,8 +63,12 @@ def describe_model(folder: Path) -> dict[str, Any]:
     }
 
 
-def list_models(root: Path) -> list[dict[str, Any]]:
+def list_models(root: Path, box: Path) -> list[dict[str, Any]]:
     """Find the models of a project: data/bundle/model and the folders of models/.
+
+    Args:
+        root: The project's folder.
+        box: A model that is listed wherever it is.
 
     Returns:
         For each, in that order: folder, name, resolution in pixels, attributes (attribute ->
@@ -72,6 +76,8 @@ def list_models(root: Path) -> list[dict[str, Any]]:
         else why not, and the others are None.
     """
     places = [root / "data/bundle/model", *sorted((root / "models").glob("*"))]
+    if not any(place.resolve() == box.resolve() for place in places):
+        places.append(box)
     return [_list_row(p) for p in places if (p / "generator").is_dir() or (p / NETWORKS).is_file()]
 
 

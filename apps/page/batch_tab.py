@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from apps.options import name_model
 from apps.page.choices import EditControls, chosen_edit
 from apps.page.parts import BATCH_SIZE, SHOWN, Page, download_path, sentences
 from nfe.errors import ParamsError
@@ -78,7 +79,14 @@ def _edit_all(
     with tempfile.TemporaryDirectory() as folder:
         zip_path = Path(folder) / "edited.zip"
         rows = edit_into_zip(
-            paths, zip_path, page.bundle, page.folder, settings, limits, BATCH_SIZE, lambda *_: None
+            paths,
+            zip_path,
+            page.bundle,
+            name_model(page.folder),
+            settings,
+            limits,
+            BATCH_SIZE,
+            lambda *_: None,
         )
         path = download_path(zip_path.read_bytes(), zip_path.name)
     return [_outcome(rows), gr.DownloadButton(value=path, interactive=True)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from apps.options import name_model
 from apps.page.choices import chosen_edit, control_values
 from apps.page.parts import BATCH_SIZE, Page, download_path, figures, for_screen
 from nfe.editing import Strength
@@ -188,7 +189,7 @@ def _provenance(page: Page, opened: Opened, result: Edited) -> Provenance:
     figures = [result.faces.figures(index) for index in range(len(result.faces.pixels))]
     return Provenance(
         version=package_version(),
-        model=str(page.folder),
+        model=str(name_model(page.folder)),
         model_sha256=page.bundle.sha256,
         input=opened.inverted.name,
         input_sha256=opened.sha256,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.options import DEFAULT_MODEL
 from nfe.files import write_text
 
 from .conftest import Nfe
@@ -26,7 +27,7 @@ def test_list_names_all_and_what_is_damaged(nfe: Nfe, home: Path) -> None:
     result = nfe("models")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [
+    assert [line.split()[0] for line in lines[:3]] == [
         "data/bundle/model",
         "models/spare",
         "models/torn",
@@ -36,7 +37,7 @@ def test_list_names_all_and_what_is_damaged(nfe: Nfe, home: Path) -> None:
     assert "damaged: " in lines[2] and "boundaries.npz must have the sha256" in lines[2]
     rows = json.loads(nfe("models", "list", "--json").stdout)
     assert rows[1]["attributes"] == {"hair": ["red", "blue", "green"], "smile": ["yes", "no"]}
-    assert [bool(row["problem"]) for row in rows] == [False, False, True]
+    assert [bool(row["problem"]) for row in rows[:3]] == [False, False, True]
 
 
 def test_a_generator_alone_is_listed(nfe: Nfe, home: Path, project: Path) -> None:
@@ -54,10 +55,10 @@ def test_show_by_name_or_folder_prints_the_card(nfe: Nfe, home: Path) -> None:
         assert ["name", "tiny"] in [line.split() for line in lines]
         assert lines[-3:] == ["# Spare", "", "Drawn faces.\\x1b[2J"]
     content = json.loads(nfe("models", "show", "tiny", "--json").stdout)
-    assert (content["folder"], content["resolution"], content["card"]) == (
+    assert content["card"].startswith("# tiny\n")
+    assert (content["folder"], content["resolution"]) == (
         "data/bundle/model",
         16,
-        "",
     )
 
 
@@ -73,7 +74,17 @@ def test_what_cannot_be_shown(nfe: Nfe, home: Path) -> None:
         assert result.stderr.startswith(f"error: {message}") and result.stderr.count("\n") == 1
 
 
+def test_the_model_in_the_box_is_known_everywhere(
+    nfe: Nfe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (row,) = json.loads(nfe("models", "--json").stdout)
+    assert (row["name"], row["problem"]) == ("anime64", "")
+    assert Path(row["folder"]) == DEFAULT_MODEL
+
+
 def test_without_any_model(nfe: Nfe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("apps.models.DEFAULT_MODEL", tmp_path / "none")
     assert nfe("models").exit_code == 1
     assert nfe("models", "--json").stdout == "[]\n"
