@@ -117,7 +117,10 @@ def write_bundle(
         raise ModelFileError(f"{detector_path} must be a detector, it is missing; restore it")
     with atomic_folder(folder) as partial:
         for name, source in parts.items():
-            _copy(source, partial / name, _manifest_files(source))
+            files = _manifest_files(source)
+            if name == "judge":  # it answers by its ONNX network; only of the tagger are maps asked
+                files = [file for file in files if not file.endswith(".safetensors")]
+            _copy(source, partial / name, files)
             write_manifest(partial / name)
         if detector_path is not None:
             (partial / DETECTOR).parent.mkdir()

@@ -31,6 +31,7 @@ def test_bundle_holds_all_that_editing_needs(project):
     assert loaded.detector is not None
     assert {b.attribute for b in loaded.boundaries} == {"hair", "smile"}
     assert (project / "data/bundle/model/generator/discriminator.safetensors").exists()
+    assert not [*(project / "data/bundle/model/judge").glob("*.safetensors")]  # never asked
 
 
 def test_card_tells_people_what_the_model_is(project):
