@@ -36,7 +36,7 @@ def test_edits_its_own_faces_as_asked(nfe: Nfe, tmp_path: Path, colour: str) -> 
     result = nfe("sample", tmp_path / "faces", "--seeds", seeds, "--truncation", "0.7")
     assert result.exit_code == 0, result.output
     out = tmp_path / "edited"
-    pictures = sorted((tmp_path / "faces").glob("seed*.png"))
+    pictures = sorted((tmp_path / "faces").glob("0*.png"))
     assert len(pictures) == NUM_FACES
     result = nfe("edit", *pictures, "--out", out, "--set", f"hair_color={colour}", "--steps", "5")
     assert result.exit_code == 0, result.output
