@@ -36,7 +36,7 @@ def ui(
         int, typer.Option(min=1, help="Largest width times height of a picture.")
     ] = 16_000_000,
 ) -> None:
-    """Edit pictures on a page in the browser: `nfe ui`.
+    """Edit pictures on a page in the browser: `nfe ui --model data/bundle/model`.
 
     Nothing leaves this machine. Pictures are kept in a private folder and deleted at the end.
     Ctrl-C ends it. Needs the extra [ui].
