@@ -1,11 +1,11 @@
 """Stage train_tagger: learn the attributes' tags, once for labelling and once for judging."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nfe.errors import NFEError, SourceError, TagsError
+from nfe.errors import NFEError, ParamsError, SourceError, TagsError
 from tasks.attributes import AttributeTable
 from tasks.stage import Progress, StageParams, pick_device, write_metrics
 
@@ -13,11 +13,34 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from nfe.tagging import training
     from nfe.tagging.groups import Group
     from nfe.tagging.network import TaggerNetwork
 
 OUT = Path("data/train_tagger")
 MIN_HELD_OUT = 2
+Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+
+
+class RegionSwap(StageParams):
+    """A region that pictures take from one another while training, with its label.
+
+    Attributes:
+        attribute: What the region shows.
+        box: Its left, top, right and bottom, as shares of the side.
+        share: Share of the pictures that take it from another.
+    """
+
+    attribute: str
+    box: Annotated[list[Share], Field(min_length=4, max_length=4)]
+    share: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _check_box(self) -> Self:
+        left, top, right, bottom = self.box
+        if not (left < right and top < bottom):
+            raise ValueError(f"box must be left, top, right, bottom, got {self.box}")
+        return self
 
 
 class Params(StageParams):
@@ -43,6 +66,7 @@ class Params(StageParams):
         angle: Greatest random rotation, degrees.
         brightness: Greatest random change of levels and contrast.
         noise: Greatest random noise, images being in [-1, 1].
+        region_swap: What pictures take from one another, or null.
         seed: Of the tagger; the judge's is the next.
     """
 
@@ -65,6 +89,7 @@ class Params(StageParams):
     angle: float = Field(ge=0, le=180)
     brightness: float = Field(ge=0, lt=1)
     noise: float = Field(ge=0, le=1)
+    region_swap: RegionSwap | None
     seed: int = Field(ge=0)
 
 
@@ -81,13 +106,17 @@ def run(params: Params) -> None:
     )
     for name, reason in left_out.items():
         print(f"train_tagger: {name} is left out: {reason}", flush=True)
+    region_swap = _region_swap(params, groups)
     labels = np.stack([chosen[group.attribute] for group in groups], axis=1)
     parts = _split(labels, params)
     _choose_threads(params, pixels)
     metrics: dict[str, Any] = {"num_pictures": len(pixels), "left_out": left_out}
     curves = {}
     for number, name in enumerate(("tagger", "judge")):
-        network, curve = _train(name, params.seed + number, pixels, labels, groups, parts, params)
+        own = parts[name]
+        network, curve = _train(
+            name, params.seed + number, pixels[own], labels[own], groups, region_swap, params
+        )
         metrics[name] = _calibrate_and_write(name, network, pixels, labels, groups, parts)
         curves[name] = [loss for _, loss in curve]
     _write_curves(curves)
@@ -222,21 +251,39 @@ def _choose_threads(params: Params, pixels: "np.ndarray") -> None:
     measure_num_threads(lambda: trial(images).square().mean().backward(), [1, most])
 
 
+def _region_swap(params: Params, groups: "list[Group]") -> "training.RegionSwap | None":
+    from nfe.tagging import training
+
+    swap = params.region_swap
+    if swap is None:
+        return None
+    known = [group.attribute for group in groups]
+    if swap.attribute not in known:
+        raise ParamsError(
+            f"train_tagger.region_swap.attribute must be one of {', '.join(known)}, which the "
+            f"pictures have tags of, got {swap.attribute!r}; name one of them, or set region_swap "
+            "to null"
+        )
+    left, top, right, bottom = swap.box
+    column = known.index(swap.attribute)
+    return training.RegionSwap(column, (left, top, right, bottom), swap.share)
+
+
 def _train(
     name: str,
     seed: int,
     pixels: "np.ndarray",
     labels: "np.ndarray",
     groups: "list[Group]",
-    parts: "dict[str, np.ndarray]",
+    region_swap: "training.RegionSwap | None",
     params: Params,
 ) -> "tuple[TaggerNetwork, list[tuple[int, float]]]":
     from nfe.tagging.training import Augmentation, train_tagger_network
 
     progress = Progress("train_tagger")
     return train_tagger_network(
-        pixels[parts[name]],
-        labels[parts[name]],
+        pixels,
+        labels,
         groups,
         width=params.width,
         num_epochs=params.num_epochs,
@@ -247,6 +294,7 @@ def _train(
         augmentation=Augmentation(
             params.shift, params.zoom, params.angle, params.brightness, params.noise
         ),
+        region_swap=region_swap,
         seed=seed,
         device=pick_device(),
         on_progress=lambda done, total, note: progress(done, total, f"{name}: {note}"),

@@ -13,11 +13,20 @@ from nfe.images import images_from_pixels
 from nfe.tagging.groups import Group, log_probabilities, tags_of
 from nfe.tagging.network import TaggerNetwork
 
-__all__ = ["Augmentation", "augment", "predict_logits", "tagging_loss", "train_tagger_network"]
+__all__ = [
+    "Augmentation",
+    "RegionSwap",
+    "augment",
+    "predict_logits",
+    "swap_regions",
+    "tagging_loss",
+    "train_tagger_network",
+]
 
 OnProgress = Callable[[int, int, str], None]
 WARM_UP = 0.05  # share of the steps in which the learning rate rises
 MEASURE_BATCH = 250
+SWAP_BORDER = 0.05  # share of the side over which a swapped region fades out
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,24 @@ class Augmentation:
     noise: float
 
 
+@dataclass(frozen=True)
+class RegionSwap:
+    """A region that pictures take from one another while training, with its label (CutMix).
+
+    Where two attributes go together, a network learns to read the one from the other: blue hair
+    makes it see blue eyes. With the eyes of another picture, hair says nothing about them.
+
+    Attributes:
+        column: The group that the region shows.
+        box: Left, top, right and bottom of the region, as shares of the side.
+        share: Share of the pictures that take it from another.
+    """
+
+    column: int
+    box: tuple[float, float, float, float]
+    share: float
+
+
 def train_tagger_network(
     pixels: np.ndarray,
     labels: np.ndarray,
@@ -51,6 +78,7 @@ def train_tagger_network(
     weight_decay: float,
     label_smoothing: float,
     augmentation: Augmentation,
+    region_swap: RegionSwap | None,
     seed: int,
     device: str,
     on_progress: OnProgress,
@@ -68,6 +96,7 @@ def train_tagger_network(
         weight_decay: Of the weights of convolutions and head, not of norms and biases.
         label_smoothing: Share of a label that is spread over all values of its attribute.
         augmentation: Limits of random changes; half of the pictures are mirrored.
+        region_swap: What pictures take from one another before that, or None.
         seed: Decides the first weights, the order and the changes.
         device: Where to train.
         on_progress: Called with (steps done, steps, note).
@@ -94,10 +123,12 @@ def train_tagger_network(
             step = epoch * num_batches + number
             for parameters in optimizer.param_groups:
                 parameters["lr"] = learning_rate * _schedule(step, num_steps)
-            images = augment(images_from_pixels(pixels[batch.numpy()]), augmentation, generator)
-            images = images.to(device, memory_format=torch.channels_last)
-            logits = network(images)
-            loss = tagging_loss(logits, targets[batch].to(device), groups, label_smoothing)
+            images, truth = images_from_pixels(pixels[batch.numpy()]), targets[batch]
+            if region_swap is not None:
+                images, truth = swap_regions(images, truth, region_swap)
+            images = augment(images, augmentation, generator)
+            logits = network(images.to(device, memory_format=torch.channels_last))
+            loss = tagging_loss(logits, truth.to(device), groups, label_smoothing)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -134,6 +165,35 @@ def tagging_loss(
         target = (1 - label_smoothing) * chosen + label_smoothing * scores.mean(dim=1)
         total = total - (target * known).sum() / known.sum().clamp(min=1)
     return total
+
+
+def swap_regions(
+    images: torch.Tensor, labels: torch.Tensor, swap: RegionSwap
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Let the first pictures of a shuffled batch take a region, and its label, from the next one.
+
+    Args:
+        images: [N, 3, H, W].
+        labels: [N, G].
+        swap: Which region; round(share N) pictures take it, each from the next of them.
+
+    Returns:
+        Images and labels, of the same shapes.
+    """
+    count = round(swap.share * len(images))
+    givers = torch.arange(count).roll(-1)
+    left, top, right, bottom = swap.box
+    mask = _ramp(images.shape[2], top, bottom)[:, None] * _ramp(images.shape[3], left, right)
+    mixed, truth = images.clone(), labels.clone()
+    mixed[:count] = images[:count].lerp(images[givers], mask)
+    truth[:count, swap.column] = labels[givers, swap.column]
+    return mixed, truth
+
+
+def _ramp(side: int, low: float, high: float) -> torch.Tensor:
+    """1 between two shares of a side, 0 outside, with soft borders around them, [side]."""
+    place = (torch.arange(side) + 0.5) / side
+    return torch.minimum(place - low, high - place).div(SWAP_BORDER).add(0.5).clamp(0, 1)
 
 
 def augment(images: torch.Tensor, limits: Augmentation, generator: torch.Generator) -> torch.Tensor:

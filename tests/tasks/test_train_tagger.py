@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "angle": 2.0,
     "brightness": 0.02,
     "noise": 0.02,
+    "region_swap": None,
     "seed": 1,
 }
 

@@ -26,6 +26,7 @@ def train(pixels, labels, **options):
         "weight_decay": 0.01,
         "label_smoothing": 0.0,
         "augmentation": MILD,
+        "region_swap": None,
         "seed": 3,
         "device": "cpu",
         "on_progress": lambda done, total, note: None,
