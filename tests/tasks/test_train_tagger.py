@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
-from nfe.errors import SourceError, TagsError
+from nfe.errors import ParamsError, SourceError, TagsError
 from nfe.files import check_manifest, write_stored_zip
 from nfe.images import encode_png
 from nfe.tagging.storage import load_tagger_network
@@ -138,3 +139,13 @@ def test_too_few_pictures() -> None:
     Path("data/curate/index.parquet").write_bytes(b"damaged")
     with pytest.raises(SourceError, match=r"index\.parquet"):
         run()
+
+
+def test_region_swap_of_what_is_not_known() -> None:
+    write_curated(100)
+    swap = {"attribute": "bar", "box": [0, 0.3, 1, 0.7], "share": 0.5}
+    assert run(num_epochs=1, region_swap=swap)["num_pictures"] == 80
+    with pytest.raises(ParamsError, match=r"region_swap\.attribute .*color, bar.* got 'hat'"):
+        run(region_swap={**swap, "attribute": "hat"})
+    with pytest.raises(ValidationError, match="box must be left, top, right, bottom"):
+        run(region_swap={**swap, "box": [0.5, 0.3, 0.5, 0.7]})

@@ -6,8 +6,10 @@ from nfe.errors import TrainingError
 from nfe.tagging.evaluation import attribute_figures, tag_thresholds
 from nfe.tagging.training import (
     Augmentation,
+    RegionSwap,
     augment,
     predict_logits,
+    swap_regions,
     tagging_loss,
     train_tagger_network,
 )
@@ -107,3 +109,37 @@ def test_infinite_loss_is_an_error():
 def test_figures_of_an_attribute_without_known_pictures():
     labels = np.array([[0, -1], [1, -1]])
     assert set(attribute_figures(torch.zeros(2, 4), labels, GROUPS)) == {"color"}
+
+
+def test_swapped_region_comes_with_its_label_and_nothing_else():
+    images = torch.stack([torch.full((3, 20, 20), float(i)) for i in range(6)])
+    labels = torch.tensor([[i, 10 + i] for i in range(6)])
+    swap = RegionSwap(column=1, box=(0.25, 0.5, 0.75, 1.0), share=0.5)
+    mixed, truth = swap_regions(images, labels, swap)
+    assert truth.tolist() == [[0, 11], [1, 12], [2, 10], [3, 13], [4, 14], [5, 15]]
+    assert mixed[0, :, 12:18, 7:13].unique().tolist() == [1.0]
+    assert mixed[0, :, :9].unique().tolist() == [0.0]
+    assert mixed[0, :, :, :4].unique().tolist() == [0.0]
+    assert mixed[2, :, 12:18, 7:13].unique().tolist() == [0.0]
+    assert torch.equal(mixed[3:], images[3:])
+    assert images[0].unique().tolist() == [0.0]
+
+
+def test_region_swap_undoes_a_hint():
+    """Bars only on red grounds: a network then sees bars in red, unless they are swapped."""
+    pixels, labels = make_pictures(600, seed=1)
+    hinted = (labels[:, 0] == 0) == (labels[:, 1] == 0)
+    pixels, labels = pixels[hinted], labels[hinted]
+    pixels = np.where(pixels == 255, 160, pixels)  # bars that are harder to see than grounds
+    swap = RegionSwap(column=1, box=(0.0, 0.3, 1.0, 0.7), share=1.0)
+    seen = []
+    for region_swap in (None, swap):
+        network, _ = train(
+            pixels, labels, augmentation=STILL, region_swap=region_swap, num_epochs=12
+        )
+        others, truth = make_pictures(300, seed=2)
+        others = np.where(others == 255, 160, others)
+        figures = attribute_figures(predict_logits(network, others, "cpu"), truth, GROUPS)
+        seen.append(figures["bar"]["accuracy"])
+    assert seen[0] < 0.7
+    assert seen[1] > 0.85
