@@ -1,7 +1,9 @@
 """The whole page, and the server of it: local, bounded, private."""
 
+import threading
+import time
 import webbrowser
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +25,7 @@ TITLE = "Neural Face Editor"
 MAX_WAITING = 16  # requests in the queue
 MAX_SESSIONS = 32  # whose pictures are kept in memory
 CACHE_SECONDS = 3600  # files older than this go
+MAX_WAIT = 30.0  # seconds for what is at work when the server ends
 # The browser itself refuses to ask any other machine for anything.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -69,6 +72,7 @@ def serving(page: Page, host: str, port: int, open_browser: bool) -> Iterator[st
         The address.
     """
     blocks = build_page(page).queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+    others = {*threading.enumerate()}
     try:
         _, address, _ = blocks.launch(
             server_name=host,
@@ -95,6 +99,14 @@ def serving(page: Page, host: str, port: int, open_browser: bool) -> Iterator[st
         yield address
     finally:
         blocks.close(verbose=False)
+        _wait_for({*threading.enumerate()} - others)
+
+
+def _wait_for(threads: Iterable[threading.Thread]) -> None:
+    """Let threads end that still draw, and write, for a page that nobody sees any more."""
+    latest = time.monotonic() + MAX_WAIT
+    for thread in threads:
+        thread.join(max(0.0, latest - time.monotonic()))
 
 
 class PrivateHeaders:

@@ -12,6 +12,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from apps.options import DEFAULT_MODEL
+from nfe.bundle import read_description
 from nfe.files import sha256_file
 from nfe.provenance import read_provenance
+from nfe.shown import shown_labels
+from nfe.tagging.tagger import Tagger
 
 from .conftest import Nfe
 
@@ -65,15 +70,14 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-@pytest.fixture(scope="module")
-def address(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def serve(model: Path, temporary: Path) -> Iterator[str]:
     """The command itself; at its end nothing of it is left in the folder for temporary files."""
-    temporary = tmp_path_factory.mktemp("temporary")
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port = trial.getsockname()[1]
     command = [sys.executable, "-m", "apps.cli", "ui", "--no-open"]
-    command += ["--model", str(bundle), "--port", str(port)]
+    command += ["--model", str(model), "--port", str(port)]
     settings = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings) as server:
         assert server.stdout is not None
@@ -83,6 +87,12 @@ def address(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=20) == 0
     assert [path for path in temporary.rglob("*") if path.is_file()] == []
+
+
+@pytest.fixture(scope="module")
+def address(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve(bundle, tmp_path_factory.mktemp("temporary")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +178,32 @@ def test_an_edit_on_the_page_is_that_of_the_command(
     expected = np.asarray(Image.open(tmp_path / "scene.png"))
     assert np.abs(edited.astype(int) - expected).max() <= 1
     assert (edited != SCENE).any()
+
+
+@needs_browser
+def test_the_judge_sees_the_colour_that_was_asked_for(
+    browser: Any, nfe: Nfe, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    faces = tmp_path / "faces"
+    assert nfe("sample", faces, "--seeds", "0", "--truncation", "0.7").exit_code == 0
+    (face,) = faces.glob("0*.png")
+    with serve(DEFAULT_MODEL, tmp_path_factory.mktemp("temporary")) as address:
+        context = browser.new_context()
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        page.goto(address)
+        open_picture(page, face)
+        page.get_by_text("redrawn, error ").wait_for()
+        choose(page, "edit-hair_color", "pink")
+        finished(page, "hair")
+        edited = pixels_of(downloaded(page, "#download"))
+        context.close()
+    judge = Tagger.load(DEFAULT_MODEL / "judge")
+    pixels = np.stack([pixels_of(face.read_bytes()), edited])
+    seen = shown_labels(pixels, judge, read_description(DEFAULT_MODEL)["attribute_tags"])
+    before, after = seen["hair_color"].names()
+    assert before != "pink"
+    assert after == "pink"
 
 
 @needs_browser
