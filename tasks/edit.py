@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nfe.auto_editing import Show
     from nfe.edit_studio import Studio
+    from nfe.gan.networks import Generator
 
 FOLDER = Path("data/edit")
 GRID_ROWS = 8
@@ -57,6 +58,16 @@ class Params(StageParams):
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """The inverted pictures: names, pixels, codes, and what the generator draws of these."""
+
+    names: list[str]
+    pixels: "np.ndarray"
+    w_plus: "np.ndarray"
+    drawn: "np.ndarray"
+
+
+@dataclass(frozen=True)
 class Faces:
     """Faces that are edited.
 
@@ -82,71 +93,103 @@ class Edited:
 
 def run(params: Params) -> None:
     """Write pictures/, edit.jsonl and edits.png, and measure success and preservation."""
-    import numpy as np
-    import pandas as pd
-    import torch
-
-    from nfe.files import read_npz
     from nfe.gan.storage import load_generator
-    from nfe.images import pixels_from_images, read_pixels_zip
-    from nfe.picture_faces import lay_over
-    from nfe.sampling import sample_batches
 
     device = pick_device()
     generator = load_generator(Path("data/train_gan/model"), device)
     studio = load_studio(params)
-    edits, skipped = possible_edits(params.edits, studio.editor.boundaries)
-    names = pd.read_parquet("data/invert/index.parquet")["name"].tolist()
-    found = dict(zip(*read_pixels_zip(Path("data/invert/faces.zip")), strict=True))
-    pictures = np.stack([found[name] for name in names])
-    inverted = read_npz(Path("data/invert/codes.npz"))["w_plus"]
-    seeds = range(FIRST_SEED, FIRST_SEED + params.num_samples)
-    batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
-    sampled = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
-    generated = np.repeat(sampled[:, None], generator.num_ws, axis=1)
-    low, high = params.visible_change
-
-    def draw(w_plus: "np.ndarray") -> "np.ndarray":
-        parts = torch.from_numpy(w_plus).to(device).split(params.batch_size)
-        with torch.no_grad():
-            return np.concatenate([pixels_from_images(generator.synthesis(part)) for part in parts])
-
-    drawn = draw(inverted)
-
-    def show_inverted(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
-        return lay_over(pictures[places], drawn[places], draw(w_plus), (low, high))
-
-    faces = {
-        "inverted": Faces(inverted, show_inverted, studio.look(pictures)),
-        "generated": Faces(generated, lambda codes, _: draw(codes), studio.look(draw(generated))),
-    }
+    boundaries = studio.editor.boundaries
+    edits, skipped = possible_edits(params.edits, boundaries)
+    pictures = _read_pictures(generator, params, device)
+    inverted = _faces_of(pictures, studio, generator, params, device)
+    faces = {"inverted": inverted, "generated": _sample(studio, generator, params, device)}
+    attributes = {boundary.attribute for boundary in boundaries}
     progress, measured, shown = Progress("edit"), {}, []
-    others = {*(b.attribute for b in studio.editor.boundaries)}
     for done, edit in enumerate(edits, start=1):
         keep = {
             "unconditional": [],
-            "conditional": edit.keep or sorted(others - {*edit.changes}),
+            "conditional": edit.keep or sorted(attributes - {*edit.changes}),
         }
+        cases = [(mode, kind) for mode in keep for kind in faces]
+        edited = {case: apply(studio, faces[case[1]], edit, keep[case[0]]) for case in cases}
         measured[edit.name] = {
             f"{mode}_{kind}": studio.measure(
-                own.before, apply(studio, own, edit, kept).answers, edit.changes, kept
+                faces[kind].before, edited[mode, kind].answers, edit.changes, keep[mode]
             )
-            for mode, kept in keep.items()
-            for kind, own in faces.items()
+            for mode, kind in cases
         }
-        shown.append(apply(studio, faces["inverted"], edit, edit.keep))
+        shown.append(edited["conditional" if edit.keep else "unconditional", "inverted"])
         progress(done, len(edits), edit.name)
-    _write_results(studio, names, pictures, drawn, faces["inverted"], edits, shown)
+    _write_results(studio, pictures, inverted, edits, shown)
     write_metrics(
         FOLDER,
         {
             **summarise(measured),
-            "num_inverted": len(inverted),
-            "num_generated": len(generated),
+            "num_inverted": len(pictures.names),
+            "num_generated": params.num_samples,
             "edits": measured,
             "skipped": skipped,
         },
     )
+
+
+def _read_pictures(generator: "Generator", params: Params, device: str) -> Pictures:
+    import numpy as np
+    import pandas as pd
+
+    from nfe.files import read_npz
+    from nfe.images import read_pixels_zip
+
+    names = pd.read_parquet("data/invert/index.parquet")["name"].tolist()
+    found = dict(zip(*read_pixels_zip(Path("data/invert/faces.zip")), strict=True))
+    w_plus = read_npz(Path("data/invert/codes.npz"))["w_plus"]
+    drawn = _draw(generator, w_plus, params.batch_size, device)
+    return Pictures(names, np.stack([found[name] for name in names]), w_plus, drawn)
+
+
+def _faces_of(
+    pictures: Pictures, studio: "Studio", generator: "Generator", params: Params, device: str
+) -> Faces:
+    """Take the pictures as faces, whose edits are laid over them."""
+    from nfe.picture_faces import lay_over
+
+    low, high = params.visible_change
+
+    def show(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
+        after = _draw(generator, w_plus, params.batch_size, device)
+        return lay_over(pictures.pixels[places], pictures.drawn[places], after, (low, high))
+
+    return Faces(pictures.w_plus, show, studio.look(pictures.pixels))
+
+
+def _sample(studio: "Studio", generator: "Generator", params: Params, device: str) -> Faces:
+    """Draw faces of seeds that boundaries are not fitted on."""
+    import numpy as np
+
+    from nfe.sampling import sample_batches
+
+    seeds = range(FIRST_SEED, FIRST_SEED + params.num_samples)
+    batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
+    w = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
+    w_plus = np.repeat(w[:, None], generator.num_ws, axis=1)
+
+    def show(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
+        return _draw(generator, w_plus, params.batch_size, device)
+
+    return Faces(w_plus, show, studio.look(show(w_plus, np.arange(len(w_plus)))))
+
+
+def _draw(
+    generator: "Generator", w_plus: "np.ndarray", batch_size: int, device: str
+) -> "np.ndarray":
+    import numpy as np
+    import torch
+
+    from nfe.images import pixels_from_images
+
+    parts = torch.from_numpy(w_plus).to(device).split(batch_size)
+    with torch.no_grad():
+        return np.concatenate([pixels_from_images(generator.synthesis(part)) for part in parts])
 
 
 def apply(studio: "Studio", faces: Faces, edit: Edit, keep: list[str]) -> Edited:
@@ -171,9 +214,7 @@ def summarise(measured: dict[str, dict[str, dict[str, float]]]) -> dict[str, flo
 
 def _write_results(
     studio: "Studio",
-    names: list[str],
-    pictures: "np.ndarray",
-    drawn: "np.ndarray",
+    pictures: Pictures,
     faces: Faces,
     edits: list[Edit],
     shown: list[Edited],
@@ -192,7 +233,7 @@ def _write_results(
             boundaries = studio.editor.boundaries
             targets = [b for b in boundaries if edit.changes.get(b.attribute) == b.value]
             low, high = (measure_distances(x.w_plus.mean(axis=1), targets) for x in (faces, after))
-            for i, name in enumerate(names):
+            for i, name in enumerate(pictures.names):
                 output = f"{edit.name}/{name}"
                 write_bytes(partial / output, encode_png(after.pixels[i]))
                 row: dict[str, Any] = {
@@ -207,6 +248,6 @@ def _write_results(
                 }
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     write_text(FOLDER / "edit.jsonl", "".join(lines))
-    columns = {"picture": pictures, "inverted": drawn}
+    columns = {"picture": pictures.pixels, "inverted": pictures.drawn}
     columns |= {edit.heading: after.pixels for edit, after in zip(edits, shown, strict=True)}
     write_bytes(FOLDER / "edits.png", encode_png(comparison_sheet(columns, GRID_ROWS, GRID_SIDE)))
