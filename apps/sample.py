@@ -14,6 +14,7 @@ from apps.options import (
     Truncation,
     check_model,
     check_new,
+    check_suffix,
     check_truncation,
     parse_seeds,
 )
@@ -21,7 +22,6 @@ from apps.options import (
 __all__ = ["sample"]
 
 MAX_SEEDS = 100_000
-SHEET = "contact_sheet.png"
 SHEET_SIZE = 100  # most faces on the contact sheet
 SHEET_COLUMNS = 8
 
@@ -31,24 +31,35 @@ def sample(
     model: Model = DEFAULT_MODEL,
     seeds: Annotated[str, typer.Option(help="Such as 0-15 or 1,2,3.")] = "0-15",
     truncation: Truncation = DEFAULT_TRUNCATION,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG to write of the first 100, with their seeds.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw new faces, one per seed: `nfe sample faces --seeds 0-15`.
+    """Draw new faces, one per seed: `nfe sample faces --seeds 0-15 --sheet faces.png`.
 
-    Writes OUT/0000.png ... and OUT/contact_sheet.png, of the first 100. A seed is the same
-    picture in every run.
+    Writes OUT/0000.png and so on. A seed is the same picture in every run.
     """
     with errors_to_exit_codes():
         check_model(model)
         check_truncation(truncation)
         chosen = parse_seeds(seeds, "--seeds", MAX_SEEDS)
         paths = [out / f"{seed:04d}.png" for seed in chosen]
-        check_new([*paths, out / SHEET], overwrite)
-        _write(out, paths, chosen, model, truncation)
-    typer.echo(f"{len(paths)} pictures and {out / SHEET}")
+        if sheet is not None:
+            check_suffix(sheet, ".png")
+        check_new([*paths, *([sheet] if sheet else [])], overwrite)
+        _write(out, paths, chosen, model, truncation, sheet)
+    typer.echo(f"{len(paths)} pictures in {out}")
 
 
-def _write(out: Path, paths: list[Path], seeds: list[int], model: Path, truncation: float) -> None:
+def _write(
+    out: Path,
+    paths: list[Path],
+    seeds: list[int],
+    model: Path,
+    truncation: float,
+    sheet: Path | None,
+) -> None:
     import numpy as np
 
     from nfe.exploring import render_pixels, w_from_seeds
@@ -66,9 +77,9 @@ def _write(out: Path, paths: list[Path], seeds: list[int], model: Path, truncati
         w = w_from_seeds(generator, [seed], truncation, device)
         picture = render_pixels(generator, generator.broadcast(w), device)[0]
         write_bytes(path, encode_png(picture))
-        shown += [picture] if number <= SHEET_SIZE else []
+        shown += [picture] if number <= SHEET_SIZE and sheet is not None else []
         progress(number, len(paths))
-    names = [str(seed) for seed in seeds[:SHEET_SIZE]]
-    side = shown_side(generator.resolution)
-    sheet = contact_sheet(np.stack(shown), names, SHEET_COLUMNS, side)
-    write_bytes(out / SHEET, encode_png(sheet))
+    if sheet is not None:
+        names = [str(seed) for seed in seeds[:SHEET_SIZE]]
+        side = shown_side(generator.resolution)
+        write_bytes(sheet, encode_png(contact_sheet(np.stack(shown), names, SHEET_COLUMNS, side)))

@@ -11,15 +11,27 @@ from nfe.sampling import sample_batches
 from .conftest import Nfe
 
 
-def test_one_picture_per_seed_and_a_contact_sheet(nfe: Nfe, bundle: Path, tmp_path: Path) -> None:
+def test_one_picture_per_seed_and_nothing_else(nfe: Nfe, bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "faces"
     result = nfe("sample", out, "--model", bundle, "--seeds", "3,0-1")
     assert result.exit_code == 0, result.output
-    names = {"0000.png", "0001.png", "0003.png", "contact_sheet.png"}
-    assert {path.name for path in out.iterdir()} == names
+    assert {path.name for path in out.iterdir()} == {"0000.png", "0001.png", "0003.png"}
     generator = load_generator(bundle / "generator", "cpu")
     _, _, images = next(sample_batches(generator, [3], 1, 0.7, "cpu"))
     assert (np.asarray(Image.open(out / "0003.png")) == pixels_from_images(images)[0]).all()
+
+
+def test_a_sheet_of_all(nfe: Nfe, bundle: Path, tmp_path: Path) -> None:
+    out, sheet = tmp_path / "faces", tmp_path / "sheet.png"
+    arguments = ("sample", out, "--model", bundle, "--seeds", "0-9")
+    assert nfe(*arguments, "--sheet", sheet).exit_code == 0
+    faces = np.asarray(Image.open(sheet))
+    assert faces.shape[1] > 8 * 16  # eight in a row, and a second row
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "sheet.png"]
+    sheet.write_bytes(b"mine")
+    refused = nfe(*arguments[:4], "--seeds", "20", "--sheet", sheet)
+    assert refused.exit_code == 1 and sheet.read_bytes() == b"mine"
+    assert "must end in .png" in nfe(*arguments, "--sheet", tmp_path / "sheet.jpg").stderr
 
 
 def test_a_seed_is_the_same_file_alone_and_among_others(
