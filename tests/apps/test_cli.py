@@ -75,4 +75,8 @@ def test_help_and_checks_import_nothing_heavy() -> None:
 def test_every_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
-    assert f"`nfe {command} " in " ".join(result.output.split())
+    assert f": nfe {command} " in " ".join(result.output.split())
+
+
+def test_help_names_the_extra_that_is_needed() -> None:
+    assert "Needs the extra [ui]." in CliRunner().invoke(app, ["ui", "--help"]).output
