@@ -1,7 +1,7 @@
 """Quality of generators after the same minutes on the same faces: ours, the seed's recipe, a peer.
 
 `python -m benchmarks.gan_quality --data FACES --features TAGGER [--minutes N] [--only METHOD]`.
-Ours is the model and schedule of profiles/anime64.yaml, stretched so that growth and learning-rate
+Ours is the model and schedule of profiles/scratch.yaml, stretched so that growth and learning-rate
 decay end with the minutes. Each method's samples and figures go to the output folder when it is
 done, so that methods can run one at a time; the table at the end has all that are there. The
 features are the judge's: the tagger's teach our generator and would flatter it.
@@ -28,7 +28,7 @@ from tasks.stage import pick_device
 from tasks.train_gan import GrowthStep, Params
 
 METHODS = ("ours", "seed", "peer")
-PROFILE = "anime64"
+PROFILE = "scratch"
 RESERVE = 0.97  # share of the minutes that the schedule is planned for
 NUM_NEIGHBOURS = 3
 GRID_IMAGES = 96

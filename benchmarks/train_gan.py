@@ -38,12 +38,14 @@ MAX_PARAMETER_DIFFERENCE = 0.15
 
 def methods(device: str) -> dict[str, Method]:
     """Return what is compared, ready to train."""
-    last = gan_params(None).growth[-1].model_dump()
+    last = gan_params("scratch").growth[-1].model_dump()
     pixels = np.random.default_rng(0).integers(0, 256, (1000, last["side"], last["side"], 3))
     pixels = pixels.astype(np.uint8)
     return {
-        "ours": Ours(pixels, gan_params(None, growth=[last]), device),
-        "ours_at_peer_size": Ours(pixels, gan_params(None, growth=[last], **PEER_SIZE), device),
+        "ours": Ours(pixels, gan_params("scratch", growth=[last]), device),
+        "ours_at_peer_size": Ours(
+            pixels, gan_params("scratch", growth=[last], **PEER_SIZE), device
+        ),
         "peer": Peer(pixels, device),
         "seed": Seed(pixels, gan_params("nfe64"), device),
     }
@@ -123,8 +125,8 @@ def main() -> int:
             include={"channel_base", "channel_max", *DISCRIMINATOR_WIDTHS}
         )
         for name, profile, changes in (
-            ("ours", None, {}),
-            ("ours_at_peer_size", None, PEER_SIZE),
+            ("ours", "scratch", {}),
+            ("ours_at_peer_size", "scratch", PEER_SIZE),
             ("seed", "nfe64", {}),
         )
     }

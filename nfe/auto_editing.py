@@ -49,7 +49,8 @@ class AutoEditor:
 
         Of each range of layers the first multiple that shows the change is taken; of these the
         one that leaves the other attributes most as they were. Where none shows it, it is the
-        one that the tagger is surest of.
+        one with the greatest product of the tagger's sureness and the share of the others that
+        stay: so a change that a face does not take does not spoil it.
 
         Args:
             w_plus: [N, num_ws, w_dim].
@@ -78,7 +79,8 @@ class AutoEditor:
                 seen = show(tried, waiting)
                 sure, stays = rate_edits(seen, self.tagger, self.attributes, changes, own)
                 shown = sure >= self.min_confidence
-                worth = np.where(shown, 1 + stays, sure)  # any that shows before any that does not
+                # Any that shows comes before any that does not.
+                worth = np.where(shown, 1 + stays, sure * stays)
                 better = worth > best[waiting]
                 result[waiting[better]] = tried[better]
                 best[waiting[better]] = worth[better]

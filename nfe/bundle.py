@@ -42,7 +42,7 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT = 3
+FORMAT = 4
 DESCRIPTION = "model.json"
 CARD = "README.md"
 DETECTOR = Path("detector") / "detector.onnx"
@@ -97,7 +97,7 @@ def write_bundle(
             stages.
         detector_path: ONNX file of the face detector; None for none.
         description: What model.json shall say beside format, architecture and attributes:
-            name, attribute_tags (the attribute table), alignment, refinement, editing,
+            name, attribute_tags (the attribute table), alignment, refinement, editing, guard,
             notes, provenance, metrics.
 
     Raises:

@@ -11,6 +11,7 @@ from nfe.auto_editing import AutoEditor
 from nfe.boundaries import measure_distances
 from nfe.bundle import Bundle
 from nfe.editing import Strength, edit_codes, edit_strip
+from nfe.guarding import Guard
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.inversion.optimise import refine
 from nfe.picture_faces import Blending, lay_over
@@ -130,9 +131,18 @@ def edit_faces(
     drawn = synthesise(w_plus, bundle, batch_size)
     before_pixels = pixels_from_images(drawn)
     visible_change = Blending.of_model(bundle.description).visible_change
+    guard, boundaries = Guard.of_model(bundle.description), bundle.boundaries
+
+    def draw(codes: np.ndarray) -> np.ndarray:
+        return pixels_from_images(synthesise(codes, bundle, batch_size))
+
+    levels = guard.places(w_plus, before_pixels, draw, boundaries, changes, keep)
+
+    def draw_guarded(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return guard.hold_back(before_pixels[places], draw(codes), levels[places])
 
     def show(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
-        made = pixels_from_images(synthesise(codes, bundle, batch_size))
+        made = draw_guarded(codes, places)
         if redraw:
             return made
         return lay_over(faces[places], before_pixels[places], made, visible_change)
@@ -140,16 +150,17 @@ def edit_faces(
     if strength == "auto":
         edited = auto_editor(bundle).edit(w_plus, show, changes, keep)
     else:
-        edited = edit_codes(w_plus, bundle.boundaries, changes, keep, strength)
-    targets = [b for b in bundle.boundaries if changes.get(b.attribute) == b.value]
+        edited = edit_codes(w_plus, boundaries, changes, keep, strength)
+    targets = [b for b in boundaries if changes.get(b.attribute) == b.value]
     before, after = (
         dict(zip([b.name for b in targets], d.T, strict=True))
         for d in (measure_distances(codes.mean(axis=1), targets) for codes in (w_plus, edited))
     )
     errors = drawn - images_from_pixels(faces)
-    seen = show(edited, np.arange(len(edited)))
+    everyone = np.arange(len(edited))
+    seen = show(edited, everyone)
     return EditedFaces(
-        pixels_from_images(synthesise(edited, bundle, batch_size)),
+        draw_guarded(edited, everyone),
         before_pixels,
         edited,
         errors.square().mean(dim=(1, 2, 3)).numpy(),

@@ -72,6 +72,7 @@ def run(params: Params) -> None:
             },
             "attribute_tags": edit["attributes"],
             "editing": {name: edit[name] for name in ("scales", "first_layers", "min_confidence")},
+            "guard": edit["guard"],
             "refinement": invert["refinement"],
             "provenance": {
                 "params": {

@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from nfe.auto_editing import Show
     from nfe.edit_studio import Studio
     from nfe.gan.networks import Generator
+    from nfe.guarding import Draw, Guard
 
 FOLDER = Path("data/edit")
 GRID_ROWS = 8
 GRID_SIDE = 96
 Level = Annotated[float, Field(ge=0, le=255, strict=False)]
 FIRST_SEED = 1_000_000_000  # of the generated faces; far from those that boundaries are fitted on
+
+
+class Guarded(StageParams):
+    """See nfe.guarding.Guard; an attribute that has no boundaries is passed over."""
+
+    attributes: list[str]
+    factor: Annotated[float, Field(gt=0, strict=False)]
 
 
 class Params(StageParams):
@@ -33,6 +41,7 @@ class Params(StageParams):
         scales: Rising multiples of an automatic edit to try until the tagger sees the change.
         first_layers: Layers from which on, to the last, they are tried.
         min_confidence: How sure the tagger must be that it sees it.
+        guard: Attributes whose places edits keep away from, where they are kept.
         visible_change: Levels by which an edit must change a pixel to count, and to count whole.
         num_samples: Generated faces to measure edits on, beside the inverted pictures.
         batch_size: Images at a time.
@@ -44,6 +53,7 @@ class Params(StageParams):
     scales: Annotated[list[Annotated[float, Field(gt=0, strict=False)]], Field(min_length=1)]
     first_layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     min_confidence: Annotated[float, Field(ge=0, le=1, strict=False)]
+    guard: Guarded
     visible_change: Annotated[list[Level], Field(min_length=2, max_length=2)]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
@@ -73,12 +83,15 @@ class Faces:
 
     Attributes:
         w_plus: Their codes, [N, num_ws, w_dim].
-        show: What people see of codes such as edited ones.
+        drawn: What the generator draws of these, uint8, [N, H, W, 3].
+        present: The generator's drawings of edited codes, and which faces they are of, [M] ->
+            what people see.
         before: The judge's value of every attribute before the edit, [N] each.
     """
 
     w_plus: "np.ndarray"
-    show: "Show"
+    drawn: "np.ndarray"
+    present: "Show"
     before: "dict[str, np.ndarray]"
 
 
@@ -94,6 +107,7 @@ class Edited:
 def run(params: Params) -> None:
     """Write pictures/, edit.jsonl and edits.png, and measure success and preservation."""
     from nfe.gan.storage import load_generator
+    from nfe.guarding import Guard
 
     device = pick_device()
     generator = load_generator(Path("data/train_gan/model"), device)
@@ -101,8 +115,13 @@ def run(params: Params) -> None:
     boundaries = studio.editor.boundaries
     edits, skipped = possible_edits(params.edits, boundaries)
     pictures = _read_pictures(generator, params, device)
-    inverted = _faces_of(pictures, studio, generator, params, device)
+    inverted = _faces_of(pictures, studio, params)
     faces = {"inverted": inverted, "generated": _sample(studio, generator, params, device)}
+    guard = Guard(**params.guard.model_dump())
+
+    def draw(w_plus: "np.ndarray") -> "np.ndarray":
+        return _draw(generator, w_plus, params.batch_size, device)
+
     attributes = {boundary.attribute for boundary in boundaries}
     progress, measured, shown = Progress("edit"), {}, []
     for done, edit in enumerate(edits, start=1):
@@ -111,7 +130,10 @@ def run(params: Params) -> None:
             "conditional": edit.keep or sorted(attributes - {*edit.changes}),
         }
         cases = [(mode, kind) for mode in keep for kind in faces]
-        edited = {case: apply(studio, faces[case[1]], edit, keep[case[0]]) for case in cases}
+        edited = {
+            (mode, kind): apply(studio, guard, faces[kind], draw, edit, keep[mode])
+            for mode, kind in cases
+        }
         measured[edit.name] = {
             f"{mode}_{kind}": studio.measure(
                 faces[kind].before, edited[mode, kind].answers, edit.changes, keep[mode]
@@ -147,19 +169,17 @@ def _read_pictures(generator: "Generator", params: Params, device: str) -> Pictu
     return Pictures(names, np.stack([found[name] for name in names]), w_plus, drawn)
 
 
-def _faces_of(
-    pictures: Pictures, studio: "Studio", generator: "Generator", params: Params, device: str
-) -> Faces:
+def _faces_of(pictures: Pictures, studio: "Studio", params: Params) -> Faces:
     """Take the pictures as faces, whose edits are laid over them."""
     from nfe.picture_faces import lay_over
 
     low, high = params.visible_change
 
-    def show(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
-        after = _draw(generator, w_plus, params.batch_size, device)
-        return lay_over(pictures.pixels[places], pictures.drawn[places], after, (low, high))
+    def present(drawn: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
+        return lay_over(pictures.pixels[places], pictures.drawn[places], drawn, (low, high))
 
-    return Faces(pictures.w_plus, show, studio.look(pictures.pixels))
+    before = studio.look(pictures.pixels)
+    return Faces(pictures.w_plus, pictures.drawn, present, before)
 
 
 def _sample(studio: "Studio", generator: "Generator", params: Params, device: str) -> Faces:
@@ -172,11 +192,8 @@ def _sample(studio: "Studio", generator: "Generator", params: Params, device: st
     batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
     w = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
     w_plus = np.repeat(w[:, None], generator.num_ws, axis=1)
-
-    def show(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
-        return _draw(generator, w_plus, params.batch_size, device)
-
-    return Faces(w_plus, show, studio.look(show(w_plus, np.arange(len(w_plus)))))
+    drawn = _draw(generator, w_plus, params.batch_size, device)
+    return Faces(w_plus, drawn, lambda after, _: after, studio.look(drawn))
 
 
 def _draw(
@@ -192,12 +209,21 @@ def _draw(
         return np.concatenate([pixels_from_images(generator.synthesis(part)) for part in parts])
 
 
-def apply(studio: "Studio", faces: Faces, edit: Edit, keep: list[str]) -> Edited:
+def apply(
+    studio: "Studio", guard: "Guard", faces: Faces, draw: "Draw", edit: Edit, keep: list[str]
+) -> Edited:
     """Edit faces, and ask the judge what they show then."""
     import numpy as np
 
-    w_plus = studio.edit(faces.w_plus, faces.show, edit.changes, keep)
-    pixels = faces.show(w_plus, np.arange(len(w_plus)))
+    boundaries = studio.editor.boundaries
+    levels = guard.places(faces.w_plus, faces.drawn, draw, boundaries, edit.changes, keep)
+
+    def show(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
+        held = guard.hold_back(faces.drawn[places], draw(w_plus), levels[places])
+        return faces.present(held, places)
+
+    w_plus = studio.edit(faces.w_plus, show, edit.changes, keep)
+    pixels = show(w_plus, np.arange(len(w_plus)))
     return Edited(w_plus, pixels, studio.look(pixels))
 
 

@@ -10,15 +10,18 @@ from nfe.errors import ParamsError, SourceError
 from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
+    import torch
 
+    from nfe.gan.attribute_shares import AttributeShares
     from nfe.gan.feature_discriminator import FeatureView
     from nfe.gan.networks import Discriminator, Generator
     from nfe.gan.settings import TrainingSettings
     from nfe.gan.training import GanTrainer
     from nfe.gan.watching import Evaluation
+    from nfe.tagging.network import TaggerNetwork
 
 FOLDER = Path("data/train_gan")
 DATASET = Path("data/curate/dataset.zip")
@@ -69,6 +72,7 @@ class Params(StageParams):
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
+    attribute_weight: Annotated[float, Field(ge=0, strict=False)]
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
     ema_kimg: Annotated[float, Field(gt=0, strict=False)]
     ema_rampup: Annotated[float, Field(gt=0, le=1, strict=False)]
@@ -86,6 +90,14 @@ class Params(StageParams):
         sides = [step.side for step in self.growth]
         if sides != sorted(set(sides)) or any(side & (side - 1) for side in sides):
             raise ValueError(f"growth sides must be rising powers of two, got {sides}")
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_need_features(self) -> "Params":
+        if self.attribute_weight and not self.feature_weight:
+            raise ValueError(
+                f"attribute_weight must be 0 where feature_weight is 0, got {self.attribute_weight}"
+            )
         return self
 
 
@@ -257,7 +269,7 @@ def _check_start(folder: Path, network: str, found: dict[str, Any], wanted: dict
 
 
 def build_features(params: Params, pixels: "np.ndarray", device: str) -> "FeatureView | None":
-    """Make a fresh discriminator over the tagger's maps, unless its weight is 0."""
+    """Make what looks at the tagger's maps, with a fresh discriminator, unless its weight is 0."""
     import torch
 
     from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
@@ -271,7 +283,38 @@ def build_features(params: Params, pixels: "np.ndarray", device: str) -> "Featur
         torch.manual_seed(params.seed)
         maps = network.feature_maps(images_from_pixels(pixels[:WATCH_BATCH_SIZE]).to(device))
         heads = FeatureDiscriminator.for_maps(maps)
-    return FeatureView(network.feature_maps, heads, params.feature_weight)
+    shares = _attribute_shares(params, network, pixels, device)
+    return FeatureView(network.feature_maps, heads, params.feature_weight, shares)
+
+
+def _attribute_shares(
+    params: Params, network: "TaggerNetwork", pixels: "np.ndarray", device: str
+) -> "AttributeShares | None":
+    """Make the term of attribute shares, with those that the tagger sees in the data."""
+
+    from nfe.gan.attribute_shares import AttributeShares
+    from nfe.tagging.groups import log_probabilities
+    from nfe.tagging.storage import load_groups
+    from nfe.tagging.training import predict_logits
+
+    if params.attribute_weight == 0:
+        return None
+    groups = load_groups(TAGGER)
+
+    def answer(maps: "Sequence[torch.Tensor]") -> "list[torch.Tensor]":
+        return [p.exp() for p in log_probabilities(network.logits_of_maps(maps), groups)]
+
+    logits = predict_logits(network, _some_faces(params, pixels), device)
+    targets = [p.exp().mean(dim=0).to(device) for p in log_probabilities(logits, groups)]
+    return AttributeShares(answer, targets, params.attribute_weight)
+
+
+def _some_faces(params: Params, pixels: "np.ndarray") -> "np.ndarray":
+    """Return the faces of the data that samples are compared with, at most watch.num_images."""
+    import numpy as np
+
+    order = np.random.default_rng(params.seed).permutation(len(pixels))
+    return pixels[order[: params.watch.num_images]]
 
 
 def _make_evaluation(
@@ -286,9 +329,9 @@ def _make_evaluation(
     from nfe.tagging.storage import load_tagger_network
 
     network = load_tagger_network(TAGGER, device)
-    order = np.random.default_rng(params.seed).permutation(len(pixels))[: params.watch.num_images]
+    faces = _some_faces(params, pixels)
     with torch.no_grad():
-        batches = np.array_split(pixels[order], max(1, len(order) // WATCH_BATCH_SIZE))
+        batches = np.array_split(faces, max(1, len(faces) // WATCH_BATCH_SIZE))
         features = [network.embedding(images_from_pixels(b).to(device)).cpu() for b in batches]
     return partial(
         evaluate_generator,

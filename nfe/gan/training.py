@@ -188,9 +188,9 @@ class GanTrainer:
             loss_g = generator_loss(fake_logits)
             loss_d = discriminator_loss(real_logits, fake_logits)
             if self.features is not None:
-                fakes_felt, reals_felt = self.features.logits(seen), self.features.logits(reals)
-                loss_g = loss_g + self.features.weight * generator_loss(fakes_felt)
-                loss_d = loss_d + discriminator_loss(reals_felt, fakes_felt)
+                fakes_felt, loss_felt = self.features.look(seen)
+                loss_g = loss_g + loss_felt
+                loss_d = loss_d + discriminator_loss(self.features.logits(reals), fakes_felt)
         (image_gradient,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
         judges = [*self.discriminator.parameters_at(side), *self._head_parameters()]
         torch.autograd.backward(loss_d, inputs=judges)
@@ -345,7 +345,7 @@ class GanTrainer:
             "num_threads": torch.get_num_threads(),
             "generator": self.generator.state_dict(),
             **self._shown_networks(),
-            "heads": None if self.features is None else self.features.heads.state_dict(),
+            "features": None if self.features is None else self.features.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "random": gather_from_processes(self.random.get_state()),
@@ -366,7 +366,7 @@ class GanTrainer:
         ):
             getattr(self, name).load_state_dict(state[name])
         if self.features is not None:
-            self.features.heads.load_state_dict(state["heads"])
+            self.features.load_state_dict(state["features"])
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)  # of a step that was given up
         self.step, self.history, self.sums = state["step"], state["history"], {}

@@ -24,6 +24,7 @@ TINY: dict[str, Any] = {
         {"side": 16, "kimg": 3.0, "learning_rate": 0.001, "r1_gamma": 1.0},
     ],
     "feature_weight": 0.0,
+    "attribute_weight": 0.0,
     "batch_size": 4,
 }
 
@@ -34,7 +35,7 @@ def pixels() -> np.ndarray:
 
 
 def test_a_stretched_schedule_takes_the_seconds_and_keeps_its_shares() -> None:
-    growth = gan_params(None, **TINY).growth
+    growth = gan_params("scratch", **TINY).growth
     rates = {8: 100.0, 16: 25.0}  # 10 s and 120 s
     stretched = gan_quality.stretched_growth(growth, rates, seconds=65)
     assert sum(s["kimg"] * 1000 / rates[int(s["side"])] for s in stretched) == pytest.approx(65)

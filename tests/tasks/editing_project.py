@@ -74,6 +74,7 @@ def make_bundle(root: Path, folder: Path) -> Path:
             "name": "tiny",
             "attribute_tags": ATTRIBUTES,
             "editing": {"scales": [1.0, 2.0], "first_layers": [0, 2], "min_confidence": 0.5},
+            "guard": {"attributes": ["smile"], "factor": 1.5},
             "alignment": {
                 "margin": 0.0,
                 "max_angle": 25.0,

@@ -1,5 +1,6 @@
 """A project folder with tiny random models: what the stages that invert pictures read."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nfe.gan.storage import save_networks
 from nfe.images import encode_png, pixels_from_images
 from nfe.inversion.encoders import Encoder
 from nfe.inversion.storage import save_encoder
+from nfe.tagging.groups import Group
 from nfe.tagging.network import TaggerNetwork
 from nfe.weights import save_weights
 
@@ -92,9 +94,10 @@ def make_project(root: Path, with_encoder: bool) -> Generator:
 def write_tagger_weights(folder: Path) -> None:
     """Write what load_tagger_network reads, without the costly ONNX file."""
     network = TaggerNetwork(resolution=16, width=4, num_tags=3)
+    group = Group("hair_color", ("blue", "pink", "grey"), ("blue_hair", "pink_hair", "grey_hair"))
     with atomic_folder(folder) as partial:
         save_weights(partial / "tagger.safetensors", network)
-        write_json(partial / "tagger.json", {"network": network.config})
+        write_json(partial / "tagger.json", {"network": network.config, "groups": [asdict(group)]})
         write_manifest(partial)
 
 

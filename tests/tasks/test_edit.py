@@ -22,6 +22,7 @@ VALUES = {
     "scales": [1, 2.0],
     "first_layers": [0, 2],
     "min_confidence": 0.5,
+    "guard": {"attributes": ["smile"], "factor": 1.5},
     "visible_change": [4, 8],
     "num_samples": 20,
     "batch_size": 8,

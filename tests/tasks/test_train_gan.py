@@ -52,6 +52,7 @@ GAN: dict[str, Any] = {
     "batch_size": 8,
     "decay_share": 0.5,
     "feature_weight": 1.0,
+    "attribute_weight": 1.0,
     "r1_interval": 4,
     "ema_kimg": 0.01,
     "ema_rampup": 0.5,
