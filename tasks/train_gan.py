@@ -263,8 +263,8 @@ def _check_start(folder: Path, network: str, found: dict[str, Any], wanted: dict
         if found[name] != value:
             raise ParamsError(
                 f"train_gan.start must be a model as train_gan describes it, with {name} {value} "
-                f"of the {network}, got {found[name]} in {folder}; change train_gan or choose "
-                "another model"
+                f"of the {network}, got {found[name]} in {folder}; change train_gan, choose "
+                "another model, or set train_gan.start to null to begin from nothing"
             )
 
 

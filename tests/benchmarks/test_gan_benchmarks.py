@@ -93,7 +93,7 @@ def test_the_seed_trains_both_networks(pixels: np.ndarray) -> None:
 
 def test_ours_trains_to_the_end_of_its_schedule(pixels: np.ndarray) -> None:
     growth = [{"side": 16, "kimg": 0.012, "learning_rate": 0.001, "r1_gamma": 1.0}]
-    ours = Ours(pixels, gan_params(None, **{**TINY, "growth": growth}), "cpu")
+    ours = Ours(pixels, gan_params("scratch", **{**TINY, "growth": growth}), "cpu")
     assert gan_quality.train(ours, 60, lambda *_: None) == 12
     assert ours.sample(3).shape == (3, 16, 16, 3)
     assert train_gan.size(ours)["generator_parameters"] == num_parameters(ours.networks()[0])

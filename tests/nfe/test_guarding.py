@@ -8,6 +8,7 @@ from nfe.guarding import Guard, change_levels
 
 GUARD = Guard(attributes=["eyes", "hat"], factor=1.5)
 SIDE, MIDDLE = 16, 8
+BLUE = np.array([1.0, 0, 0])
 
 
 def make_boundary(attribute: str, value: str, axis: int, sign: float) -> Boundary:
@@ -49,7 +50,7 @@ def test_a_place_is_where_the_attributes_own_edits_change_the_picture(w_plus: np
 def test_what_is_not_kept_is_not_guarded(w_plus: np.ndarray, keep: list[str]) -> None:
     before = draw(w_plus)
     levels = GUARD.places(w_plus, before, draw, BOUNDARIES, {"hair": "blue"}, keep)
-    after = draw(w_plus + [1.0, 0, 0])
+    after = draw(w_plus + BLUE)
     assert not levels.any()
     np.testing.assert_array_equal(GUARD.hold_back(before, after, levels), after)
 
@@ -73,7 +74,7 @@ def test_the_share_that_is_left_follows_the_levels() -> None:
 
 
 def test_hair_changes_and_eyes_stay(w_plus: np.ndarray) -> None:
-    before, after = draw(w_plus), draw(w_plus + [1.0, 0, 0])
+    before, after = draw(w_plus), draw(w_plus + BLUE)
     levels = GUARD.places(w_plus, before, draw, BOUNDARIES, {"hair": "blue"}, ["eyes"])
     held = GUARD.hold_back(before, after, levels)
     assert held.dtype == np.uint8
