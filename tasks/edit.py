@@ -149,6 +149,7 @@ def run(params: Params) -> None:
             **summarise(measured),
             "num_inverted": len(pictures.names),
             "num_generated": params.num_samples,
+            "same_of_mirror_image": agreement_with_mirror(studio, pictures.pixels),
             "edits": measured,
             "skipped": skipped,
         },
@@ -225,6 +226,17 @@ def apply(
     w_plus = studio.edit(faces.w_plus, show, edit.changes, keep)
     pixels = show(w_plus, np.arange(len(w_plus)))
     return Edited(w_plus, pixels, studio.look(pixels))
+
+
+def agreement_with_mirror(studio: "Studio", pixels: "np.ndarray") -> dict[str, float]:
+    """Return by attribute the share of pictures of whose mirror image the judge says the same.
+
+    The rest is the judge's own doubt: no edit can be expected to keep more of its answers.
+    """
+    import numpy as np
+
+    seen, mirrored = studio.look(pixels), studio.look(np.ascontiguousarray(pixels[:, :, ::-1]))
+    return {name: round(float((seen[name] == mirrored[name]).mean()), 4) for name in seen}
 
 
 def summarise(measured: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:

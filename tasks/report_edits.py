@@ -79,10 +79,16 @@ def _edit_table(metrics: Mapping[str, Any]) -> Any:
     for name, cases in metrics["edits"].items():
         cells = [cases[case].get(figure) for case, figure in EDIT_COLUMNS.values()]
         count = int(cases["unconditional_inverted"]["num_images"])
-        shares = ["–" if cell is None else percent(cell) for cell in cells]
-        rows.append((spoken(name), readable(count), *shares))
+        figures = ["–" if cell is None else percent(cell) for cell in cells]
+        rows.append((spoken(name), readable(count), *figures))
     headings = ("edit", "pictures", *EDIT_COLUMNS)
-    return Tabular("Each edit by the judge's eyes.", Table(headings, tuple(rows)))
+    agreement = metrics["same_of_mirror_image"]
+    shares = ", ".join(f"{spoken(name)} {percent(share)}" for name, share in agreement.items())
+    caption = (
+        "Each edit by the judge's eyes, which are not beyond doubt. Of a picture and of its mirror "
+        f"image the judge says the same in so many cases: {shares}."
+    )
+    return Tabular(caption, Table(headings, tuple(rows)))
 
 
 def _sources(names: Iterable[str]) -> "dict[str, tuple[Picture, Picture]]":

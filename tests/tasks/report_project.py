@@ -25,6 +25,7 @@ NO_CASES = {name: {"num_images": 0.0} for name in CASES}
 METRICS: dict[str, dict[str, Any]] = {
     "edit": {
         "num_inverted": 12,
+        "same_of_mirror_image": {"hair_color": 0.96, "eye_color": 0.84},
         "edits": {"hair_color=blue": CASES, "smile=yes": NO_CASES},
         "conditional_inverted_success": 0.5,
         "conditional_generated_success": 0.5,

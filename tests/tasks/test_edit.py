@@ -95,6 +95,24 @@ def test_metrics_count_images_and_name_what_was_skipped(project):
         assert 0 <= case["num_images"] <= 20
 
 
+def test_the_doubt_of_the_judge_is_measured_on_mirror_images(project):
+    from types import SimpleNamespace
+
+    def look(pixels):  # by the top left pixel; and one that sees the same in both
+        return {"hair": pixels[:, 0, 0, 0] > 100, "smile": pixels.mean(axis=(1, 2, 3)) > 60}
+
+    pixels = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    pixels[1:, 0, 0] = 200
+    pixels[2:, 0, -1] = 200
+    assert edit.agreement_with_mirror(SimpleNamespace(look=look), pixels) == {
+        "hair": 0.75,
+        "smile": 1.0,
+    }
+    run()
+    metrics = json.loads((project / "metrics.json").read_text())
+    assert metrics["same_of_mirror_image"].keys() == ATTRIBUTES.keys()
+
+
 def test_summary_weighs_edits_by_their_images():
     measured = {
         "a": {"x": {"num_images": 1.0, "success": 1.0, "preservation": 0.0}},
