@@ -211,11 +211,12 @@ def _parse_assignment(assignment: str) -> tuple[str, Any]:
 def _recall(root: Path) -> Any:
     path = root / REMEMBERED
     if not path.exists():
-        return {"replaced": {}, "before": ""}
+        return {"replaced": {}, "before": None}
     try:
         remembered = json.loads(path.read_text(encoding="utf-8"))
-        return {"replaced": dict(remembered["replaced"]), "before": str(remembered["before"])}
-    except (ValueError, KeyError, TypeError) as error:
+        before = _round_trip().load(str(remembered["before"]))
+        return {"replaced": dict(remembered["replaced"]), "before": before}
+    except (ValueError, KeyError, TypeError, YAMLError) as error:
         raise ParamsError(f"{path} must be what an earlier run wrote; delete it") from error
 
 
@@ -225,20 +226,20 @@ def _put_back(values: Any, remembered: Mapping[str, Any]) -> Any:
     Args:
         values: Content of params.yaml, changed in place.
         remembered: `replaced`, key -> [value of the profile, value before it] (no second, if
-            there was none), and `before`, the text before the profile was applied.
+            there was none), and `before`, the content before the profile was applied.
     """
     for key, (ours, *before) in remembered["replaced"].items():
         path = key.split(".")
         if _look_up(values, path) == ours:
             _assign(values, path, before[0] if before else ABSENT)
-    untouched = _round_trip().load(remembered["before"])  # with the comments of replaced lists
+    untouched = remembered["before"]  # with the comments of replaced lists
     return untouched if untouched == values else values
 
 
 def _overlay(values: Any, overlay: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Write the leaves of a profile over `values` and return what `_put_back` needs."""
     replaced: dict[str, list[Any]] = {}
-    for path, value in _leaves(overlay):
+    for path, value in _leaves(overlay, values):
         before = _look_up(values, path)
         if before != value:
             replaced[".".join(path)] = [value] if before is ABSENT else [value, before]
@@ -246,10 +247,12 @@ def _overlay(values: Any, overlay: Mapping[str, Any]) -> dict[str, list[Any]]:
     return replaced
 
 
-def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[Any]:
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, (*path, str(name)))
+def _leaves(overlay: Any, values: Any, path: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Yield the path and the value of all that is written whole: what is no mapping in both."""
+    for name, value in overlay.items():
+        below = _look_up(values, [name])
+        if isinstance(value, Mapping) and value and isinstance(below, Mapping):
+            yield from _leaves(value, below, (*path, str(name)))
         else:
             yield (*path, str(name)), value
 

@@ -65,6 +65,18 @@ def test_applying_a_profile_twice_changes_nothing(project: Path) -> None:
     assert apply(project, "default") == before
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in (REPO / "profiles").glob("*.yaml")))
+def test_every_real_profile_is_taken_back_to_the_byte(project: Path, name: str) -> None:
+    """One of them puts a mapping in place of a null."""
+    shutil.copy(REPO / "profiles" / f"{name}.yaml", project / "profiles")
+    before = (project / "params.yaml").read_text()
+    once = apply(project, name)
+    assert once != before
+    for _ in range(2):
+        assert apply(project, name) == once
+    assert apply(project, "default") == before
+
+
 def test_assignments_take_yaml(project: Path) -> None:
     text = apply(project, None, "curate.want=[solo, 1girl]", "crop.source=some folder/x.zip")
     assert "want: [solo, 1girl]" in text
@@ -141,6 +153,8 @@ def test_refused_files(project: Path, text: str, message: str) -> None:
 
 def test_a_missing_file_and_a_broken_memory_are_named(project: Path) -> None:
     (project / ".nfe" / "profile.json").write_text("{")
+    assert "profile.json must be what an earlier run wrote" in errors_of(project, "small")[0]
+    (project / ".nfe" / "profile.json").write_text('{"replaced": {}, "before": "a: [1"}')
     assert "profile.json must be what an earlier run wrote" in errors_of(project, "small")[0]
     (project / "dvc.yaml").unlink()
     assert errors_of(project, None)[0].startswith("dvc.yaml must be readable")
