@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from nfe.faces.alignment import Transform, add_back, paste_back
 from nfe.faces.cutting import FaceCutter
+from nfe.line_following import follow_lines
 from nfe.picture_files import Picture
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Frame",
     "cut_frame",
     "edited_frame",
+    "laid_change",
     "lay_over",
     "paste_in_bands",
     "visible_part",
@@ -108,8 +110,10 @@ def edited_frame(
     put: Put = paste_back if drawn_before is None else add_back
     faces = [face.astype(np.float32) for face in edited]
     if drawn_before is not None:
-        changes = [face - before for face, before in zip(faces, drawn_before, strict=True)]
-        faces = [visible_part(change, blending.visible_change) for change in changes]
+        faces = [
+            laid_change(own, before, after, blending.visible_change)
+            for own, before, after in zip(frame.faces, drawn_before, faces, strict=True)
+        ]
     if paste is False:
         start = 0 if drawn_before is None else frame.faces[0]
         return Picture(_levels(start + faces[0]), None, picture.milliseconds)
@@ -126,9 +130,26 @@ def lay_over(
     faces: np.ndarray, before: np.ndarray, after: np.ndarray, visible_change: tuple[float, float]
 ) -> np.ndarray:
     """Add to faces what visibly changed between two drawings of them, all uint8, [N, R, R, 3]."""
-    pairs = zip(before, after.astype(np.float32), strict=True)
-    changes = np.stack([visible_part(new - old, visible_change) for old, new in pairs])
-    return _levels(faces + changes)
+    drawings = zip(faces, before, after, strict=True)
+    changes = [laid_change(face, old, new, visible_change) for face, old, new in drawings]
+    return _levels(faces + np.stack(changes))
+
+
+def laid_change(
+    face: np.ndarray, before: np.ndarray, after: np.ndarray, visible_change: tuple[float, float]
+) -> np.ndarray:
+    """Return what visibly changed between two drawings of a face, along the lines of the face.
+
+    Args:
+        face: uint8, [R, R, 3].
+        before, after: Drawings of it, in levels, [R, R, 3].
+        visible_change: As `visible_part` takes it.
+
+    Returns:
+        float32, [R, R, 3], to be added to the face.
+    """
+    change = visible_part(after.astype(np.float32) - before, visible_change)
+    return follow_lines(change, face)
 
 
 def visible_part(change: np.ndarray, visible_change: tuple[float, float]) -> np.ndarray:
