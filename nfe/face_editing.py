@@ -14,7 +14,7 @@ from nfe.editing import Strength, edit_codes, edit_strip
 from nfe.guarding import Guard
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.inversion.optimise import refine
-from nfe.picture_faces import Blending, lay_over
+from nfe.picture_faces import Laying, lay_over
 from nfe.shown import shown_labels
 from nfe.tagging.tagger import Tagger
 
@@ -130,7 +130,7 @@ def edit_faces(
     """
     drawn = synthesise(w_plus, bundle, batch_size)
     before_pixels = pixels_from_images(drawn)
-    visible_change = Blending.of_model(bundle.description).visible_change
+    laying = Laying.of_model(bundle.description, changes)
     guard, boundaries = Guard.of_model(bundle.description), bundle.boundaries
 
     def draw(codes: np.ndarray) -> np.ndarray:
@@ -145,7 +145,7 @@ def edit_faces(
         made = draw_guarded(codes, places)
         if redraw:
             return made
-        return lay_over(faces[places], before_pixels[places], made, visible_change)
+        return lay_over(faces[places], before_pixels[places], made, laying)
 
     if strength == "auto":
         edited = auto_editor(bundle).edit(w_plus, show, changes, keep)

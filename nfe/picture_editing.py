@@ -105,7 +105,7 @@ def edit_picture(
     faces = np.stack(inverted.frame.faces)
     edit = (changes, keep, strength, False)
     edited = edit_faces(faces, inverted.w_plus, bundle, *edit, batch_size)
-    blending = Blending.of_model(bundle.description)
+    blending = Blending.of_model(bundle.description, changes)
     drawn = (list(edited.pixels), list(edited.drawn_before))
     return edited_frame(inverted.frame, *drawn, None, blending), edited
 

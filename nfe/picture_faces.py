@@ -1,6 +1,6 @@
 """The faces of a picture: cut them out, put them back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +16,9 @@ from nfe.picture_files import Picture
 __all__ = [
     "Blending",
     "Frame",
+    "Laying",
     "cut_frame",
     "edited_frame",
-    "laid_change",
     "lay_over",
     "paste_in_bands",
     "visible_part",
@@ -46,24 +46,56 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Laying:
+    """How the change between two drawings of a face is laid over the face itself.
+
+    Attributes:
+        visible_change: Levels: what an edit changes by the first or less stays as it was, what it
+            changes by the second or more changes whole.
+        along_lines: Whether the change follows the lines of the face: for colours, not for shapes.
+    """
+
+    visible_change: tuple[float, float]
+    along_lines: bool
+
+    @classmethod
+    def of_model(cls, description: Mapping[str, Any], changes: Collection[str]) -> "Laying":
+        """Read it from the content of a model's model.json, for an edit of these attributes."""
+        alignment = description["alignment"]
+        low, high = alignment["visible_change"]
+        return cls((low, high), {*changes} <= {*alignment["recolour"]})
+
+    def change(self, face: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Return what to add to a face.
+
+        Args:
+            face: uint8, [R, R, 3].
+            before, after: Drawings of it, in levels, [R, R, 3].
+
+        Returns:
+            In levels, float32, [R, R, 3].
+        """
+        change = visible_part(after.astype(np.float32) - before, self.visible_change)
+        return follow_lines(change, face) if self.along_lines else change
+
+
+@dataclass(frozen=True)
 class Blending:
     """How edited faces are put back.
 
     Attributes:
         feather: Soft border of a face, as a share of its side.
-        visible_change: Levels: what an edit changes by the first or less stays as it was, what it
-            changes by the second or more changes whole.
+        laying: How a change is laid over a face.
     """
 
     feather: float
-    visible_change: tuple[float, float]
+    laying: Laying
 
     @classmethod
-    def of_model(cls, description: Mapping[str, Any]) -> "Blending":
-        """Read it from the content of a model's model.json."""
-        alignment = description["alignment"]
-        low, high = alignment["visible_change"]
-        return cls(alignment["feather"], (low, high))
+    def of_model(cls, description: Mapping[str, Any], changes: Collection[str]) -> "Blending":
+        """Read it from the content of a model's model.json, for an edit of these attributes."""
+        laying = Laying.of_model(description, changes)
+        return cls(description["alignment"]["feather"], laying)
 
 
 def cut_frame(picture: Picture, name: str, cutter: FaceCutter) -> Frame:
@@ -111,7 +143,7 @@ def edited_frame(
     faces = [face.astype(np.float32) for face in edited]
     if drawn_before is not None:
         faces = [
-            laid_change(own, before, after, blending.visible_change)
+            blending.laying.change(own, before, after)
             for own, before, after in zip(frame.faces, drawn_before, faces, strict=True)
         ]
     if paste is False:
@@ -127,29 +159,11 @@ def edited_frame(
 
 
 def lay_over(
-    faces: np.ndarray, before: np.ndarray, after: np.ndarray, visible_change: tuple[float, float]
+    faces: np.ndarray, before: np.ndarray, after: np.ndarray, laying: Laying
 ) -> np.ndarray:
-    """Add to faces what visibly changed between two drawings of them, all uint8, [N, R, R, 3]."""
+    """Add to faces what changed between two drawings of them, all uint8, [N, R, R, 3]."""
     drawings = zip(faces, before, after, strict=True)
-    changes = [laid_change(face, old, new, visible_change) for face, old, new in drawings]
-    return _levels(faces + np.stack(changes))
-
-
-def laid_change(
-    face: np.ndarray, before: np.ndarray, after: np.ndarray, visible_change: tuple[float, float]
-) -> np.ndarray:
-    """Return what visibly changed between two drawings of a face, along the lines of the face.
-
-    Args:
-        face: uint8, [R, R, 3].
-        before, after: Drawings of it, in levels, [R, R, 3].
-        visible_change: As `visible_part` takes it.
-
-    Returns:
-        float32, [R, R, 3], to be added to the face.
-    """
-    change = visible_part(after.astype(np.float32) - before, visible_change)
-    return follow_lines(change, face)
+    return _levels(faces + np.stack([laying.change(*drawing) for drawing in drawings]))
 
 
 def visible_part(change: np.ndarray, visible_change: tuple[float, float]) -> np.ndarray:

@@ -69,6 +69,7 @@ def run(params: Params) -> None:
                 "max_angle": invert["max_angle"],
                 "feather": params.feather,
                 "visible_change": edit["visible_change"],
+                "recolour": edit["recolour"],
             },
             "attribute_tags": edit["attributes"],
             "editing": {name: edit[name] for name in ("scales", "first_layers", "min_confidence")},

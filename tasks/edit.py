@@ -11,9 +11,10 @@ from tasks.edits import Edit, load_studio, possible_edits
 from tasks.stage import Progress, StageParams, pick_device, write_metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy as np
 
-    from nfe.auto_editing import Show
     from nfe.edit_studio import Studio
     from nfe.gan.networks import Generator
     from nfe.guarding import Draw, Guard
@@ -43,6 +44,7 @@ class Params(StageParams):
         min_confidence: How sure the tagger must be that it sees it.
         guard: Attributes whose places edits keep away from, where they are kept.
         visible_change: Levels by which an edit must change a pixel to count, and to count whole.
+        recolour: Attributes whose change follows the lines of the picture: colours of surfaces.
         num_samples: Generated faces to measure edits on, beside the inverted pictures.
         batch_size: Images at a time.
         attributes: What the judge is asked.
@@ -55,6 +57,7 @@ class Params(StageParams):
     min_confidence: Annotated[float, Field(ge=0, le=1, strict=False)]
     guard: Guarded
     visible_change: Annotated[list[Level], Field(min_length=2, max_length=2)]
+    recolour: list[str]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
     attributes: AttributeTable
@@ -84,14 +87,14 @@ class Faces:
     Attributes:
         w_plus: Their codes, [N, num_ws, w_dim].
         drawn: What the generator draws of these, uint8, [N, H, W, 3].
-        present: The generator's drawings of edited codes, and which faces they are of, [M] ->
-            what people see.
+        present: The generator's drawings of edited codes, which faces they are of, [M], and the
+            changes made -> what people see.
         before: The judge's value of every attribute before the edit, [N] each.
     """
 
     w_plus: "np.ndarray"
     drawn: "np.ndarray"
-    present: "Show"
+    present: "Callable[[np.ndarray, np.ndarray, Mapping[str, str]], np.ndarray]"
     before: "dict[str, np.ndarray]"
 
 
@@ -172,12 +175,15 @@ def _read_pictures(generator: "Generator", params: Params, device: str) -> Pictu
 
 def _faces_of(pictures: Pictures, studio: "Studio", params: Params) -> Faces:
     """Take the pictures as faces, whose edits are laid over them."""
-    from nfe.picture_faces import lay_over
+    from nfe.picture_faces import Laying, lay_over
 
     low, high = params.visible_change
 
-    def present(drawn: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
-        return lay_over(pictures.pixels[places], pictures.drawn[places], drawn, (low, high))
+    def present(
+        drawn: "np.ndarray", places: "np.ndarray", changes: "Mapping[str, str]"
+    ) -> "np.ndarray":
+        laying = Laying((low, high), {*changes} <= {*params.recolour})
+        return lay_over(pictures.pixels[places], pictures.drawn[places], drawn, laying)
 
     before = studio.look(pictures.pixels)
     return Faces(pictures.w_plus, pictures.drawn, present, before)
@@ -194,7 +200,7 @@ def _sample(studio: "Studio", generator: "Generator", params: Params, device: st
     w = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
     w_plus = np.repeat(w[:, None], generator.num_ws, axis=1)
     drawn = _draw(generator, w_plus, params.batch_size, device)
-    return Faces(w_plus, drawn, lambda after, _: after, studio.look(drawn))
+    return Faces(w_plus, drawn, lambda after, *_: after, studio.look(drawn))
 
 
 def _draw(
@@ -221,7 +227,7 @@ def apply(
 
     def show(w_plus: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
         held = guard.hold_back(faces.drawn[places], draw(w_plus), levels[places])
-        return faces.present(held, places)
+        return faces.present(held, places, edit.changes)
 
     w_plus = studio.edit(faces.w_plus, show, edit.changes, keep)
     pixels = show(w_plus, np.arange(len(w_plus)))

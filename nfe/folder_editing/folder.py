@@ -161,7 +161,7 @@ class FolderEditor:
         if edited is None:
             return frame.picture
         settings = self.opener.settings
-        blending = Blending.of_model(self.opener.bundle.description)
+        blending = Blending.of_model(self.opener.bundle.description, settings.changes)
         before = None if settings.redraw else list(edited.drawn_before[faces])
         return edited_frame(
             frame, list(edited.pixels[faces]), before, settings.paste_back, blending

@@ -2,13 +2,21 @@ import numpy as np
 import pytest
 
 from nfe.faces.alignment import Transform, paste_back, whole_picture_transform
-from nfe.picture_faces import Blending, Frame, edited_frame, paste_in_bands, visible_part
+from nfe.picture_faces import (
+    Blending,
+    Frame,
+    Laying,
+    edited_frame,
+    lay_over,
+    paste_in_bands,
+    visible_part,
+)
 from nfe.picture_files import Picture
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
 ALPHA = RNG.integers(0, 256, (60, 80), dtype=np.uint8)
-BLENDING = Blending(feather=0.2, visible_change=(4.0, 8.0))
+BLENDING = Blending(feather=0.2, laying=Laying((4.0, 8.0), along_lines=False))
 WHITE = np.full((16, 16, 3), 255, dtype=np.uint8)
 
 
@@ -85,6 +93,30 @@ def test_the_change_of_a_picture_that_is_a_face() -> None:
     assert (edited_frame(whole, [grey + 9], [grey], None, BLENDING).pixels == dark + 9).all()
     alone = edited_frame(whole, [grey], [grey + 9], False, BLENDING)
     assert (alone.pixels == 255 - 9).all()  # the face that was cut out is white
+
+
+def test_a_colour_follows_the_lines_of_the_picture_and_a_shape_does_not() -> None:
+    random = np.random.default_rng(1)
+    face = np.full((1, 32, 32, 3), 60, dtype=np.uint8)
+    before = np.full_like(face, 100)
+    after = random.integers(130, 170, face.shape, dtype=np.uint8)  # texture that the face lacks
+    as_drawn, along_lines = (
+        lay_over(face, before, after, Laying((10.0, 20.0), along)) for along in (False, True)
+    )
+    np.testing.assert_array_equal(as_drawn, 60 + (after - before))
+    assert along_lines.std() < 0.4 * as_drawn.std()
+    assert along_lines.mean() == pytest.approx(as_drawn.mean(), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "along_lines"), [(["hair"], True), (["smile"], False), (["hair", "smile"], False)]
+)
+def test_an_edit_follows_lines_if_all_it_changes_are_colours(
+    changes: list[str], along_lines: bool
+) -> None:
+    alignment = {"feather": 0.2, "visible_change": [4, 8], "recolour": ["hair", "eyes"]}
+    expected = Blending(0.2, Laying((4, 8), along_lines))
+    assert Blending.of_model({"alignment": alignment}, changes) == expected
 
 
 def test_what_changes_little_does_not_change() -> None:

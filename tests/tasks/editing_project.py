@@ -80,6 +80,7 @@ def make_bundle(root: Path, folder: Path) -> Path:
                 "max_angle": 25.0,
                 "feather": 0.2,
                 "visible_change": [4, 8],
+                "recolour": ["hair"],
             },
             "refinement": {**REFINEMENT, "num_steps": 2},
             "notes": [],

@@ -24,6 +24,7 @@ VALUES = {
     "min_confidence": 0.5,
     "guard": {"attributes": ["smile"], "factor": 1.5},
     "visible_change": [4, 8],
+    "recolour": ["hair"],
     "num_samples": 20,
     "batch_size": 8,
     "attributes": ATTRIBUTES,
