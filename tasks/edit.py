@@ -27,7 +27,7 @@ FIRST_SEED = 1_000_000_000  # of the generated faces; far from those that bounda
 
 
 class Guarded(StageParams):
-    """See nfe.guarding.Guard; an attribute that has no boundaries is passed over."""
+    """See nfe.guarding.Guard; an attribute without boundaries cannot be kept, nor guarded."""
 
     attributes: list[str]
     factor: Annotated[float, Field(gt=0, strict=False)]
@@ -67,6 +67,18 @@ class Params(StageParams):
         low, high = self.visible_change
         if not low < high:
             raise ValueError(f"visible_change must rise, got {low:g} and {high:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_attributes(self) -> Self:
+        known = self.attributes.root
+        for key, names in (("guard", self.guard.attributes), ("recolour", self.recolour)):
+            unknown = [name for name in names if name not in known]
+            if unknown:
+                raise ValueError(
+                    f"{key} must name attributes of the table, {', '.join(known)}, "
+                    f"got {', '.join(unknown)}"
+                )
         return self
 
 

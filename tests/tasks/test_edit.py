@@ -81,6 +81,15 @@ def test_visible_change_must_rise(visible_change):
         edit.Params.model_validate({**VALUES, "visible_change": visible_change})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("guard", {"attributes": ["eye_colour"], "factor": 1.5}), ("recolour", ["eye_colour"])],
+)
+def test_attributes_that_nobody_knows_are_refused(key, value):
+    with pytest.raises(ValidationError, match=f"{key} must name attributes.*got eye_colour"):
+        edit.Params.model_validate({**VALUES, key: value})
+
+
 def test_metrics_count_images_and_name_what_was_skipped(project):
     run()
     metrics = json.loads((project / "metrics.json").read_text())
