@@ -1,6 +1,6 @@
 """Keep an edit away from the places where kept attributes are shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class Guard:
         drawn: np.ndarray,
         draw: Draw,
         boundaries: Sequence[Boundary],
-        changes: Mapping[str, str],
+        changes: Collection[str],
         keep: Sequence[str],
     ) -> np.ndarray:
         """Find where the guarded ones of the kept attributes show.
@@ -57,27 +57,16 @@ class Guard:
             drawn: Their pictures, uint8, [N, H, W, 3].
             draw: Makes such pictures.
             boundaries: All of one space.
-            changes: Attribute -> target value of the edit at hand.
+            changes: Attributes that the edit at hand changes.
             keep: Attributes whose distances it does not change.
 
         Returns:
             Levels by which edits of these attributes, to each value in turn, change a pixel: the
             median over the values, the most over the attributes, [N, H, W]; 0 where none is kept.
         """
-        levels = np.zeros(drawn.shape[:3], dtype=np.float32)
-        for attribute in sorted({*self.attributes} & {*keep}):
-            found = []
-            for boundary in boundaries:
-                if boundary.attribute == attribute:
-                    try:
-                        target = {attribute: boundary.value}
-                        edited = edit_codes(w_plus, boundaries, target, list(changes), "auto")
-                    except ParamsError:  # no value that can be told from what changes
-                        continue
-                    found.append(change_levels(drawn, draw(edited)))
-            if found:
-                levels = np.maximum(levels, np.median(found, axis=0))
-        return levels
+        kept = sorted({*self.attributes} & {*keep})
+        found = [_place(a, w_plus, drawn, draw, boundaries, changes) for a in kept]
+        return np.max([np.zeros(drawn.shape[:3], dtype=np.float32), *found], axis=0)
 
     def hold_back(self, before: np.ndarray, after: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Take back what an edit changed in those places.
@@ -97,6 +86,30 @@ class Guard:
         share = edit / np.maximum(edit + (self.factor * places) ** SHARPNESS, 1e-6)
         held = before + share[..., None] * (after.astype(np.float32) - before)
         return np.clip(np.rint(held), 0, 255).astype(np.uint8)
+
+
+def _place(
+    attribute: str,
+    w_plus: np.ndarray,
+    drawn: np.ndarray,
+    draw: Draw,
+    boundaries: Sequence[Boundary],
+    changes: Collection[str],
+) -> np.ndarray:
+    """Return the median, over an attribute's values, of what edits to them change, [N, H, W].
+
+    The edits keep what `changes` changes; 0 where no value can be told from that.
+    """
+    found = []
+    for value in [b.value for b in boundaries if b.attribute == attribute]:
+        try:
+            edited = edit_codes(w_plus, boundaries, {attribute: value}, list(changes), "auto")
+        except ParamsError:  # this one cannot be told from what changes
+            continue
+        found.append(change_levels(drawn, draw(edited)))
+    if not found:
+        return np.zeros(drawn.shape[:3], dtype=np.float32)
+    return np.median(found, axis=0)
 
 
 def change_levels(before: np.ndarray, after: np.ndarray) -> np.ndarray:

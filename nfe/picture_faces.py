@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from nfe.faces.alignment import Transform, add_back, paste_back
 from nfe.faces.cutting import FaceCutter
-from nfe.line_following import follow_lines
+from nfe.line_following import change_of, fit_lines, fit_nothing
 from nfe.picture_files import Picture
 
 __all__ = [
@@ -25,7 +25,8 @@ __all__ = [
 ]
 
 Put = Callable[[np.ndarray, np.ndarray, Transform, float], np.ndarray]
-BAND_PIXELS = 4_000_000  # of the face's square blended at once; it takes 100 bytes for each
+Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
+BAND_PIXELS = 2_000_000  # of the face's square blended at once; it takes 200 bytes for each
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,18 @@ class Laying:
         low, high = alignment["visible_change"]
         return cls((low, high), {*changes} <= {*alignment["recolour"]})
 
-    def change(self, face: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Return what to add to a face.
+    def fit(self, face: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Return the change as a function of the face, or of the picture that it was cut out of.
 
         Args:
             face: uint8, [R, R, 3].
             before, after: Drawings of it, in levels, [R, R, 3].
 
         Returns:
-            In levels, float32, [R, R, 3].
+            As `nfe.line_following.change_of` takes it, [R, R, 6].
         """
         change = visible_part(after.astype(np.float32) - before, self.visible_change)
-        return follow_lines(change, face) if self.along_lines else change
+        return fit_lines(change, face) if self.along_lines else fit_nothing(change)
 
 
 @dataclass(frozen=True)
@@ -139,23 +140,47 @@ def edited_frame(
     picture = frame.picture
     if not len(edited):
         return picture
-    put: Put = paste_back if drawn_before is None else add_back
-    faces = [face.astype(np.float32) for face in edited]
-    if drawn_before is not None:
-        faces = [
-            blending.laying.change(own, before, after)
-            for own, before, after in zip(frame.faces, drawn_before, faces, strict=True)
-        ]
+    if drawn_before is None:
+        return _with_faces(frame, edited, paste, blending.feather, paste_back, _replace)
+    drawings = zip(frame.faces, drawn_before, edited, strict=True)
+    fits = [blending.laying.fit(*drawing) for drawing in drawings]
+    return _with_faces(frame, fits, paste, blending.feather, add_back, _add)
+
+
+def _with_faces(
+    frame: Frame,
+    faces: Sequence[np.ndarray],
+    paste: bool | None,
+    feather: float,
+    put: Put,
+    fill: Fill,
+) -> Picture:
+    """Put faces, or what changes them, into their picture; as `edited_frame`.
+
+    Args:
+        frame: The picture and where its faces lie.
+        faces: What `put` and `fill` take.
+        paste, feather: As `edited_frame` takes them.
+        put: For a part of the picture.
+        fill: For all of it.
+    """
+    picture, pixels = frame.picture, frame.picture.pixels
     if paste is False:
-        start = 0 if drawn_before is None else frame.faces[0]
-        return Picture(_levels(start + faces[0]), None, picture.milliseconds)
-    pixels, (height, width) = picture.pixels, picture.pixels.shape[:2]
+        return Picture(fill(frame.faces[0], faces[0]), None, picture.milliseconds)
+    height, width = pixels.shape[:2]
     if frame.whole and paste is None and height == width:
-        start = 0 if drawn_before is None else pixels
-        return replace(picture, pixels=_levels(start + _resize(faces[0], height)))
+        return replace(picture, pixels=fill(pixels, _resize(faces[0], height)))
     for face, transform in zip(faces, frame.transforms, strict=True):
-        pixels = paste_in_bands(pixels, face, transform, blending.feather, BAND_PIXELS, put)
+        pixels = paste_in_bands(pixels, face, transform, feather, BAND_PIXELS, put)
     return replace(picture, pixels=pixels)
+
+
+def _replace(pixels: np.ndarray, face: np.ndarray) -> np.ndarray:
+    return _levels(face)
+
+
+def _add(pixels: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    return _levels(pixels + change_of(fit, pixels))
 
 
 def lay_over(
@@ -163,7 +188,7 @@ def lay_over(
 ) -> np.ndarray:
     """Add to faces what changed between two drawings of them, all uint8, [N, R, R, 3]."""
     drawings = zip(faces, before, after, strict=True)
-    return _levels(faces + np.stack([laying.change(*drawing) for drawing in drawings]))
+    return np.stack([_add(drawing[0], laying.fit(*drawing)) for drawing in drawings])
 
 
 def visible_part(change: np.ndarray, visible_change: tuple[float, float]) -> np.ndarray:
@@ -195,7 +220,7 @@ def paste_in_bands(
 
     Args:
         pixels: The picture, uint8, [H, W, 3].
-        face: What `put` takes, [R, R, 3].
+        face: What `put` takes, [R, R, C].
         transform: Where it lies.
         feather: As `put` takes it.
         band_pixels: Of the square blended at once.
@@ -217,8 +242,8 @@ def paste_in_bands(
 
 
 def _resize(face: np.ndarray, side: int) -> np.ndarray:
-    """Resize float32 [R, R, 3] to [side, side, 3] by Lanczos."""
-    channels = [Image.fromarray(np.ascontiguousarray(c)) for c in np.moveaxis(face, 2, 0)]
+    """Resize [R, R, C] to [side, side, C] by Lanczos, in float32."""
+    channels = [Image.fromarray(c.astype(np.float32)) for c in np.moveaxis(face, 2, 0)]
     size = (side, side)
     return np.stack([np.array(c.resize(size, Image.Resampling.LANCZOS)) for c in channels], axis=2)
 

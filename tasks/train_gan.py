@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from nfe.gan.attribute_shares import AttributeShares
+    from nfe.gan.attribute_shares import Answer
     from nfe.gan.feature_discriminator import FeatureView
     from nfe.gan.networks import Discriminator, Generator
     from nfe.gan.settings import TrainingSettings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nfe.tagging.network import TaggerNetwork
 
 FOLDER = Path("data/train_gan")
+CHECKPOINTS = FOLDER / "checkpoints"
 DATASET = Path("data/curate/dataset.zip")
 TAGGER = Path("data/train_tagger/tagger")
 WATCH_BATCH_SIZE = 100
@@ -50,6 +51,15 @@ class Watch(StageParams):
     max_rollbacks: Annotated[int, Field(ge=0, le=100)]
 
 
+class ShareCalibration(StageParams):
+    """See nfe.gan.share_calibration.CalibrationSettings."""
+
+    num_steps: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=4, le=1024)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    anchor: Annotated[float, Field(ge=0, strict=False)]
+
+
 class Params(StageParams):
     """Section `train_gan` of params.yaml.
 
@@ -73,6 +83,7 @@ class Params(StageParams):
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
     attribute_weight: Annotated[float, Field(ge=0, strict=False)]
+    share_calibration: ShareCalibration | None
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
     ema_kimg: Annotated[float, Field(gt=0, strict=False)]
     ema_rampup: Annotated[float, Field(gt=0, le=1, strict=False)]
@@ -109,6 +120,7 @@ def run(params: Params) -> None:
     import time
 
     from nfe.gan.processes import join_processes, process_rank
+    from nfe.gan.storage import save_networks
     from nfe.images import read_pixels_zip
 
     _, pixels = read_pixels_zip(DATASET)
@@ -117,7 +129,10 @@ def run(params: Params) -> None:
         started = time.monotonic()
         trainer, fingerprint = _train(params, pixels, device)
         if process_rank() == 0:
-            _write_results(trainer, params, fingerprint, time.monotonic() - started)
+            best, discriminator, best_kimg = trainer.finished_networks(CHECKPOINTS, fingerprint)
+            calibrated = _calibrated(best, params, pixels, device)
+            save_networks(FOLDER / "model", calibrated, discriminator)
+            _write_results(trainer, params, best_kimg, time.monotonic() - started)
 
 
 def _check_data(params: Params, pixels: "np.ndarray") -> None:
@@ -156,7 +171,7 @@ def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrain
     features = build_features(params, pixels, device)
     trainer = GanTrainer(pixels, *networks, features, settings, params.seed, device)
     trainer.run(
-        FOLDER / "checkpoints",
+        CHECKPOINTS,
         fingerprint,
         _make_evaluation(params, pixels, device),
         Progress("train_gan") if process_rank() == 0 else lambda *_: None,
@@ -165,14 +180,33 @@ def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrain
     return trainer, fingerprint
 
 
-def _write_results(trainer: "GanTrainer", params: Params, fingerprint: str, seconds: float) -> None:
+def _calibrated(
+    generator: "Generator", params: Params, pixels: "np.ndarray", device: str
+) -> "Generator":
+    """Give samples the shares of attribute values that the tagger sees in the data."""
+    import torch
+
+    from nfe.gan.share_calibration import CalibrationSettings, calibrate_shares
+    from nfe.tagging.storage import load_tagger_network
+
+    if params.share_calibration is None:
+        return generator
+    network = load_tagger_network(TAGGER, device)
+    answer = _answers_of(network)
+    return calibrate_shares(
+        generator,
+        lambda images: answer(network.feature_maps(images)),
+        _target_shares(network, pixels, device),
+        CalibrationSettings(**params.share_calibration.model_dump()),
+        torch.Generator().manual_seed(params.seed),
+    )
+
+
+def _write_results(trainer: "GanTrainer", params: Params, best_kimg: float, seconds: float) -> None:
     import torch
 
     from nfe.gan.processes import num_processes
-    from nfe.gan.storage import save_networks
 
-    best, discriminator, best_kimg = trainer.finished_networks(FOLDER / "checkpoints", fingerprint)
-    save_networks(FOLDER / "model", best, discriminator)
     write_snapshot(trainer, params)  # also when a checkpoint was at the end already
     last = trainer.history[-1]
     write_metrics(
@@ -181,10 +215,10 @@ def _write_results(trainer: "GanTrainer", params: Params, fingerprint: str, seco
             "kimg": trainer.kimg,
             "best_kimg": best_kimg,
             "num_rollbacks": trainer.num_rollbacks,
-            "resolution": best.resolution,
+            "resolution": trainer.generator.resolution,
             "num_faces": len(trainer.data),
-            "generator_parameters": sum(p.numel() for p in best.parameters()),
-            "discriminator_parameters": sum(p.numel() for p in discriminator.parameters()),
+            "generator_parameters": sum(p.numel() for p in trainer.generator.parameters()),
+            "discriminator_parameters": sum(p.numel() for p in trainer.discriminator.parameters()),
             "seconds": round(seconds, 1),
             "num_processes": num_processes(),
             "num_threads": torch.get_num_threads(),
@@ -272,6 +306,7 @@ def build_features(params: Params, pixels: "np.ndarray", device: str) -> "Featur
     """Make what looks at the tagger's maps, with a fresh discriminator, unless its weight is 0."""
     import torch
 
+    from nfe.gan.attribute_shares import AttributeShares
     from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
     from nfe.images import images_from_pixels
     from nfe.tagging.storage import load_tagger_network
@@ -283,30 +318,33 @@ def build_features(params: Params, pixels: "np.ndarray", device: str) -> "Featur
         torch.manual_seed(params.seed)
         maps = network.feature_maps(images_from_pixels(pixels[:WATCH_BATCH_SIZE]).to(device))
         heads = FeatureDiscriminator.for_maps(maps)
-    shares = _attribute_shares(params, network, pixels, device)
+    shares = None
+    if params.attribute_weight > 0:
+        targets = _target_shares(network, pixels, device)
+        shares = AttributeShares(_answers_of(network), targets, params.attribute_weight)
     return FeatureView(network.feature_maps, heads, params.feature_weight, shares)
 
 
-def _attribute_shares(
-    params: Params, network: "TaggerNetwork", pixels: "np.ndarray", device: str
-) -> "AttributeShares | None":
-    """Make the term of attribute shares, with those that the tagger sees in the data."""
+def _answers_of(network: "TaggerNetwork") -> "Answer":
+    """Return what maps the tagger's maps to each attribute's probabilities."""
+    from nfe.tagging.groups import log_probabilities
+    from nfe.tagging.storage import load_groups
 
-    from nfe.gan.attribute_shares import AttributeShares
+    groups = load_groups(TAGGER)
+    return lambda maps: [p.exp() for p in log_probabilities(network.logits_of_maps(maps), groups)]
+
+
+def _target_shares(
+    network: "TaggerNetwork", pixels: "np.ndarray", device: str
+) -> "list[torch.Tensor]":
+    """Return the shares of attribute values in the data, as the tagger sees them."""
     from nfe.tagging.groups import log_probabilities
     from nfe.tagging.storage import load_groups
     from nfe.tagging.training import predict_logits
 
-    if params.attribute_weight == 0:
-        return None
-    groups = load_groups(TAGGER)
-
-    def answer(maps: "Sequence[torch.Tensor]") -> "list[torch.Tensor]":
-        return [p.exp() for p in log_probabilities(network.logits_of_maps(maps), groups)]
-
-    logits = predict_logits(network, _some_faces(params, pixels), device)
-    targets = [p.exp().mean(dim=0).to(device) for p in log_probabilities(logits, groups)]
-    return AttributeShares(answer, targets, params.attribute_weight)
+    logits = predict_logits(network, pixels, device)
+    found = log_probabilities(logits, load_groups(TAGGER))
+    return [p.exp().mean(dim=0).to(device) for p in found]
 
 
 def _some_faces(params: Params, pixels: "np.ndarray") -> "np.ndarray":

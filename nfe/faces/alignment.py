@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from nfe.faces.detection import Box, Face
+from nfe.line_following import change_of
 
 __all__ = [
     "Transform",
@@ -128,7 +129,7 @@ def paste_back(
     Raises:
         ValueError: If `feather` is out of its range.
     """
-    placed = _place(original, edited.astype(np.float32), transform, feather)
+    placed = _place(original, edited, transform, feather)
     if placed is None:
         return original.copy()
     region, face, mask = placed
@@ -136,33 +137,35 @@ def paste_back(
 
 
 def add_back(
-    original: np.ndarray, change: np.ndarray, transform: Transform, feather: float
+    original: np.ndarray, fit: np.ndarray, transform: Transform, feather: float
 ) -> np.ndarray:
     """Add a change of an aligned face to its picture, whose own detail stays.
 
     Args:
         original: The picture, uint8, [H, W, 3].
-        change: What to add to the face as `align` gave it, in levels, float32, [R, R, 3].
+        fit: The change as a function of the face that `align` gave, or of the picture there:
+            as `nfe.line_following.change_of` takes it, [R, R, 6].
         transform, feather: As `paste_back` takes them.
 
     Returns:
-        uint8, [H, W, 3]. Outside the square, and where the change is 0, not one value differs
-        from `original`.
+        uint8, [H, W, 3]. Outside the square, and where `fit` is 0, not one value differs from
+        `original`.
 
     Raises:
         ValueError: If `feather` is out of its range.
     """
-    placed = _place(original, change, transform, feather)
+    placed = _place(original, fit, transform, feather)
     if placed is None:
         return original.copy()
-    region, added, mask = placed
+    region, placed_fit, mask = placed
+    added = change_of(placed_fit, original[region])
     return _with_region(original, region, original[region] + mask * added)
 
 
 def _place(
     original: np.ndarray, face: np.ndarray, transform: Transform, feather: float
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
-    """Turn a face, float32, into its picture: the region, the face there, and its soft mask.
+    """Turn a face, [R, R, C], into its picture: the region, the face there, and its soft mask.
 
     None where the picture holds nothing of it.
     """
@@ -181,9 +184,8 @@ def _place(
     data, size = (ax, bx, step[0, 0], ay, by, step[0, 1]), (x1 - x0, y1 - y0)
     turned = []
     for channel in np.moveaxis(face, 2, 0):
-        large = Image.fromarray(np.ascontiguousarray(channel)).resize(
-            (side, side), Image.Resampling.LANCZOS
-        )
+        small = Image.fromarray(channel.astype(np.float32))
+        large = small.resize((side, side), Image.Resampling.LANCZOS)
         placed = large.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
         turned.append(np.asarray(placed))
     mask = _feathered_mask(transform, (x0, y0, x1, y1), feather)[..., None]

@@ -24,7 +24,6 @@ from nfe.weights import save_weights
 __all__ = ["read_checkpoint", "save_generator"]
 
 GAIN = math.sqrt(2)  # of the published activation; ours is in the weights, so biases take it
-NUM_SAMPLES = 10_000  # for the mean of w, where the file does not tell it
 Tensors = Mapping[str, Tensor]
 
 
@@ -61,10 +60,7 @@ def read_checkpoint(path: Path) -> Generator:
         if isinstance(average, Tensor) and average.numel() == generator.w_dim:
             generator.w_avg.copy_(average.reshape(-1))
         else:
-            z = torch.randn(
-                NUM_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0)
-            )
-            generator.w_avg.copy_(generator.mapping(z).mean(dim=0))
+            generator.measure_w_avg()
     return generator
 
 

@@ -36,6 +36,7 @@ from nfe.gan.stylegan1 import AdainSynthesis
 __all__ = ["Architecture", "Discriminator", "Generator", "Mapping", "Synthesis", "num_channels"]
 
 MAPPING_LR_MULTIPLIER = 0.01
+W_AVG_SAMPLES = 10_000
 STDDEV_GROUP = 4
 Architecture = Literal["stylegan2", "stylegan", "published_stylegan2"]
 
@@ -191,6 +192,12 @@ class Generator(nn.Module):
     def truncate(self, w: Tensor, truncation_psi: float) -> Tensor:
         """Pull w towards its mean: w_avg + truncation_psi * (w - w_avg)."""
         return self.w_avg + truncation_psi * (w - self.w_avg)
+
+    def measure_w_avg(self) -> None:
+        """Set w_avg to the mean of w over 10,000 fixed codes."""
+        z = torch.randn(W_AVG_SAMPLES, self.z_dim, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            self.w_avg.copy_(self.mapping(z.to(self.w_avg.device)).mean(dim=0))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map z [N, z_dim] to images [N, 3, resolution, resolution]."""

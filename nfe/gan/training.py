@@ -166,9 +166,7 @@ class GanTrainer:
         generator, discriminator = copy.deepcopy((self.generator_ema, self.discriminator))
         generator.load_state_dict(best["generator_ema"])
         discriminator.load_state_dict(best["discriminator"])
-        z = torch.randn(10_000, generator.z_dim, generator=torch.Generator().manual_seed(0))
-        with torch.no_grad():
-            generator.w_avg.copy_(generator.mapping(z.to(self.device)).mean(dim=0))
+        generator.measure_w_avg()
         return generator, discriminator, best["kimg"]
 
     def train_step(self) -> str | None:

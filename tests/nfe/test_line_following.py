@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nfe.line_following import CONTRAST, LUMA, RADIUS, follow_lines
+from nfe.line_following import CONTRAST, LUMA, RADIUS, change_of, fit_lines, fit_nothing
 
 SIDE, MIDDLE = 32, 16
 
@@ -19,6 +19,10 @@ def two_surfaces() -> np.ndarray:
     picture = np.full((SIDE, SIDE, 3), 40, dtype=np.uint8)
     picture[:, MIDDLE:] = 220
     return picture
+
+
+def follow_lines(change: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    return change_of(fit_lines(change, picture), picture)
 
 
 def test_one_change_everywhere_stays_as_it_is(picture: np.ndarray) -> None:
@@ -63,3 +67,8 @@ def test_a_change_ends_where_the_surface_ends(two_surfaces: np.ndarray) -> None:
     change = np.zeros((SIDE, SIDE, 3), dtype=np.float32)
     change[:, MIDDLE:] = 80
     np.testing.assert_allclose(follow_lines(change, two_surfaces), change, atol=1.5)
+
+
+def test_a_change_that_is_to_stay_as_it_is(picture: np.ndarray) -> None:
+    change = np.random.default_rng(2).normal(0, 50, (SIDE, SIDE, 3)).astype(np.float32)
+    np.testing.assert_array_equal(change_of(fit_nothing(change), picture), change)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from nfe.faces.alignment import Transform, paste_back, whole_picture_transform
 from nfe.picture_faces import (
@@ -106,6 +107,23 @@ def test_a_colour_follows_the_lines_of_the_picture_and_a_shape_does_not() -> Non
     np.testing.assert_array_equal(as_drawn, 60 + (after - before))
     assert along_lines.std() < 0.4 * as_drawn.std()
     assert along_lines.mean() == pytest.approx(as_drawn.mean(), abs=1)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_in_a_large_picture_a_colour_ends_at_its_lines(whole: bool) -> None:
+    """A light surface beside a dark one, their line between two pixels of the small face."""
+    large, small, line = 256, 32, 133
+    picture = np.full((large, large, 3), 40, dtype=np.uint8)
+    picture[:, line:] = 200
+    face = np.array(Image.fromarray(picture).resize((small, small), Image.Resampling.BOX))
+    before = np.full_like(face, 100)
+    after = np.clip(before + 0.25 * (face.astype(float) - 40), 0, 255).astype(np.uint8)
+    found = Frame(Picture(picture, None), [whole_picture_transform(picture)], whole, [face])
+    laying = Laying((1.0, 2.0), along_lines=True)
+    result = edited_frame(found, [after], [before], None, Blending(0.01, laying)).pixels
+    change = (result.astype(int) - picture)[16:-16, 16:-16]
+    assert np.abs(change[:, : line - 16]).max() <= 2
+    assert np.abs(change[:, line - 16 :] - 40).max() <= 2
 
 
 @pytest.mark.parametrize(

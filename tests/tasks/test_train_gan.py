@@ -53,6 +53,7 @@ GAN: dict[str, Any] = {
     "decay_share": 0.5,
     "feature_weight": 1.0,
     "attribute_weight": 1.0,
+    "share_calibration": None,
     "r1_interval": 4,
     "ema_kimg": 0.01,
     "ema_rampup": 0.5,
@@ -116,6 +117,20 @@ def test_goes_on_from_a_model(project: Path) -> None:
         after = load_file(project / f"data/train_gan/model/{name}.safetensors")
         for key, tensor in before.items():
             torch.testing.assert_close(after[key], tensor, atol=1e-6, rtol=0)
+
+
+def test_calibration_moves_the_mapping_alone(project: Path) -> None:
+    calibration = {"num_steps": 4, "batch_size": 8, "learning_rate": 0.5, "anchor": 0.0}
+    models = []
+    for value in (None, calibration, calibration):
+        train_gan.run(train_gan.Params.model_validate({**GAN, "share_calibration": value}))
+        models.append(load_file(project / "data/train_gan/model/generator.safetensors"))
+        for checkpoint in (project / "data/train_gan/checkpoints").iterdir():
+            checkpoint.unlink()
+    before, after, again = models
+    moved = {name for name, tensor in before.items() if not torch.equal(after[name], tensor)}
+    assert moved == {name for name in before if name.startswith("mapping.")} | {"w_avg"}
+    assert all(torch.equal(again[name], tensor) for name, tensor in after.items())
 
 
 def test_another_start_is_another_run(project: Path) -> None:

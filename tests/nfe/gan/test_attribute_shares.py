@@ -19,7 +19,7 @@ def test_the_gradient_is_that_of_the_divergence() -> None:
     """With s the running share: the derivative of sum d log(d / s) by p is -d / s."""
     probabilities = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], requires_grad=True)
     AttributeShares(_as_is, [TARGET], weight=1.0).term([probabilities]).backward()
-    share = TARGET.lerp(probabilities.detach().mean(dim=0), 1 - MEMORY)
+    share = TARGET.lerp(probabilities.detach().mean(dim=0), 2 / MEMORY)
     expected = -(TARGET / share - 1) / 2  # over two samples; a constant changes no softmax
     assert probabilities.grad is not None
     torch.testing.assert_close(probabilities.grad, expected.expand(2, 3))
@@ -60,4 +60,4 @@ def test_it_goes_on_from_its_state() -> None:
     first.term([batch])
     second.load_state_dict(first.state_dict())
     assert first.term([batch]).item() == second.term([batch]).item()
-    assert second.targets[0].tolist() == TARGET.tolist()
+    assert second.running.targets[0].tolist() == TARGET.tolist()
