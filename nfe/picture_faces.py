@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from nfe.faces.alignment import Transform, add_back, paste_back
+from nfe.faces.alignment import Transform
 from nfe.faces.cutting import FaceCutter
+from nfe.faces.pasting import add_back, paste_back
 from nfe.line_following import change_of, fit_lines, fit_nothing
 from nfe.picture_files import Picture
 

@@ -10,7 +10,7 @@ from nfe.errors import ParamsError, SourceError
 from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     import torch

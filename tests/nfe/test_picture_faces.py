@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nfe.faces.alignment import Transform, paste_back, whole_picture_transform
+from nfe.faces.alignment import Transform, whole_picture_transform
+from nfe.faces.pasting import paste_back
 from nfe.picture_faces import (
     Blending,
     Frame,
