@@ -189,7 +189,7 @@ def lay_over(
 ) -> np.ndarray:
     """Add to faces what changed between two drawings of them, all uint8, [N, R, R, 3]."""
     drawings = zip(faces, before, after, strict=True)
-    return np.stack([_add(drawing[0], laying.fit(*drawing)) for drawing in drawings])
+    return np.stack([_add(face, laying.fit(face, old, new)) for face, old, new in drawings])
 
 
 def visible_part(change: np.ndarray, visible_change: tuple[float, float]) -> np.ndarray:

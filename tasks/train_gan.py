@@ -166,7 +166,8 @@ def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrain
     inputs = [DATASET, TAGGER / "tagger.safetensors"]
     if params.start is not None:
         inputs.append(Path(params.start) / MANIFEST)
-    fingerprint = fingerprint_of(params.model_dump(), *inputs)
+    # A finished run is calibrated anew without training anew.
+    fingerprint = fingerprint_of(params.model_dump(exclude={"share_calibration"}), *inputs)
     _choose_threads(params, pixels, settings, device)
     features = build_features(params, pixels, device)
     trainer = GanTrainer(pixels, *networks, features, settings, params.seed, device)

@@ -119,14 +119,15 @@ def test_goes_on_from_a_model(project: Path) -> None:
             torch.testing.assert_close(after[key], tensor, atol=1e-6, rtol=0)
 
 
-def test_calibration_moves_the_mapping_alone(project: Path) -> None:
+def test_calibration_moves_the_mapping_alone_and_trains_nothing_anew(project: Path) -> None:
     calibration = {"num_steps": 4, "batch_size": 8, "learning_rate": 0.5, "anchor": 0.0}
-    models = []
+    models, checkpoints = [], []
     for value in (None, calibration, calibration):
         train_gan.run(train_gan.Params.model_validate({**GAN, "share_calibration": value}))
         models.append(load_file(project / "data/train_gan/model/generator.safetensors"))
-        for checkpoint in (project / "data/train_gan/checkpoints").iterdir():
-            checkpoint.unlink()
+        saved = (project / "data/train_gan/checkpoints").iterdir()
+        checkpoints.append({path.name: path.stat().st_mtime_ns for path in saved})
+    assert checkpoints[0] == checkpoints[1] == checkpoints[2]
     before, after, again = models
     moved = {name for name, tensor in before.items() if not torch.equal(after[name], tensor)}
     assert moved == {name for name in before if name.startswith("mapping.")} | {"w_avg"}
