@@ -24,8 +24,8 @@ from nfe.files import read_json, write_bytes, write_json
 from nfe.images import encode_png, make_grid, read_pixels_zip
 from nfe.metrics.distributions import frechet_distance, precision_recall
 from tasks.evaluate_gan import tagger_features
+from tasks.gan_parts import GrowthStep, Params
 from tasks.stage import pick_device
-from tasks.train_gan import GrowthStep, Params
 
 METHODS = ("ours", "seed", "peer")
 PROFILE = "scratch"

@@ -28,7 +28,7 @@ from nfe.gan.training import GanTrainer
 from nfe.images import images_from_pixels, pixels_from_images
 from nfe.metrics.inception import import_torchvision
 from nfe.sampling import sample_batches, z_from_seeds
-from tasks.train_gan import Params, build_features, build_networks, training_settings
+from tasks.gan_parts import Params, build_features, build_networks, training_settings
 
 __all__ = ["Method", "Ours", "Peer", "Seed", "gan_params", "import_peer", "num_parameters"]
 

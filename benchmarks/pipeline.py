@@ -35,9 +35,9 @@ from nfe.tagging.storage import load_tagger_network
 from nfe.tagging.tagger import Tagger
 from nfe.threads import measure_num_threads
 from tasks.fit_boundaries import Params as BoundaryParams
+from tasks.gan_parts import Params as GanParams
+from tasks.gan_parts import build_features, build_networks, training_settings
 from tasks.invert import Params as InvertParams
-from tasks.train_gan import Params as GanParams
-from tasks.train_gan import build_features, build_networks, training_settings
 
 ROUNDS = 3
 NUM_EDITED = 20  # pictures in the folder that is edited

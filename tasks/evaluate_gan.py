@@ -99,6 +99,7 @@ def _pixel_figures(params: Params, real: "np.ndarray", fake: "np.ndarray") -> di
     )
     return {
         "swd": {f"{side} px": round(value, 3) for side, value in levels.items()},
+        "colour_steps": round(colour_steps(real, fake), 3),
         "saturated_share_real": round(saturated_share(real), 4),
         "saturated_share_fake": round(saturated_share(fake), 4),
     }
@@ -171,6 +172,20 @@ def feature_metrics(
         f"precision{suffix}": round(precision, 4),
         f"recall{suffix}": round(recall, 4),
     }
+
+
+def colour_steps(real: "np.ndarray", fake: "np.ndarray") -> float:
+    """Return how much farther colours go from pixel to pixel in samples than in faces: tints.
+
+    See nfe.gan.colour_steps.ColourSteps; in levels of 255.
+    """
+    import torch
+
+    from nfe.gan.colour_steps import ColourSteps
+    from nfe.images import images_from_pixels
+
+    term = ColourSteps(real, torch.device("cpu")).term(images_from_pixels(fake))
+    return float(term) * 255 / 2
 
 
 def saturated_share(pixels: "np.ndarray") -> float:

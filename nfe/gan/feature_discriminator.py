@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nfe.gan.attribute_shares import AttributeShares
-from nfe.gan.losses import generator_loss
 from nfe.gan.ops import EqualConv, leaky_relu
 
 __all__ = ["FeatureDiscriminator", "FeatureView"]
@@ -67,40 +64,18 @@ class _Head(nn.Module):
 
 @dataclass(frozen=True)
 class FeatureView:
-    """What the discriminator over features needs, and what else sees its maps.
+    """A discriminator over features, and the frozen network that it looks through.
 
     Attributes:
         extract: Maps images [N, 3, side, side] to the maps of a frozen network.
         heads: The discriminator over the maps; trained in place.
         weight: Of its loss for the generator, beside the discriminator of pixels.
-        attributes: Keeps the shares of attribute values as they are in the data; None for nothing.
     """
 
     extract: Callable[[Tensor], Sequence[Tensor]]
     heads: FeatureDiscriminator
     weight: float
-    attributes: AttributeShares | None
 
     def logits(self, images: Tensor) -> Tensor:
         """Map images to logits [N, number of heads]."""
         return self.heads(self.extract(images))
-
-    def look(self, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """Map samples to logits [N, number of heads] and to the generator's loss, a scalar."""
-        maps = self.extract(fakes)
-        logits = self.heads(maps)
-        loss = self.weight * generator_loss(logits)
-        if self.attributes is not None:
-            loss = loss + self.attributes.weight * self.attributes.term(maps)
-        return logits, loss
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that training changes."""
-        shares = None if self.attributes is None else self.attributes.state_dict()
-        return {"heads": self.heads.state_dict(), "attributes": shares}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`."""
-        self.heads.load_state_dict(state["heads"])
-        if self.attributes is not None:
-            self.attributes.load_state_dict(state["attributes"])

@@ -38,6 +38,8 @@ class TrainingSettings:
         ema_rampup: The half-life is at most this share of the images seen.
         mixing_probability: Share of the images made from two codes.
         mirror: Whether pictures are flipped left to right half of the time.
+        colour_weight: Of the term that keeps steps of colour between neighbouring pixels as small
+            as in the data; 0 for none.
         augment_target: Mean sign of D's logits of real images at which adaptive augmentation
             holds it, in [0, 1]; None for no augmentation.
         bf16: Whether the networks run in bfloat16 autocast.
@@ -54,6 +56,7 @@ class TrainingSettings:
     ema_rampup: float
     mixing_probability: float
     mirror: bool
+    colour_weight: float
     augment_target: float | None
     bf16: bool
     checkpoint_kimg: float

@@ -1,17 +1,22 @@
-"""A trained generator draws attribute values as often as the data shows them."""
+"""A trained generator draws attribute values as often as the data shows them.
+
+Values that are rare among samples are what a young generator loses first.
+"""
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from nfe.gan.attribute_shares import RunningShares
 from nfe.gan.networks import Generator
 
-__all__ = ["CalibrationSettings", "calibrate_shares"]
+__all__ = ["CalibrationSettings", "RunningShares", "calibrate_shares"]
 
+LEAST_SHARE = 0.02  # of a value among samples, as a divisor: one that has vanished pulls so hard
+MEMORY = 800  # samples that the running shares are about
 CONSTANT_SHARE = 0.5  # of the steps; then the learning rate falls to zero
 
 
@@ -30,6 +35,50 @@ class CalibrationSettings:
     batch_size: int
     learning_rate: float
     anchor: float
+
+
+@dataclass(frozen=True)
+class RunningShares:
+    """Shares of attribute values among the last samples, beside those of the data.
+
+    Attributes:
+        targets: Shares in the data, [V] per attribute, adding up to 1.
+        shares: Shares among samples, alike; changed in place.
+    """
+
+    targets: Sequence[Tensor]
+    shares: Sequence[Tensor]
+
+    @classmethod
+    def of_data(cls, targets: Sequence[Tensor]) -> Self:
+        """Begin with the shares of the data, until samples say otherwise."""
+        return cls(targets, [target.clone() for target in targets])
+
+    def update(self, means: Sequence[Tensor], count: int) -> None:
+        """Add the mean probabilities of `count` samples, [V] per attribute."""
+        for share, mean in zip(self.shares, means, strict=True):
+            share.lerp_(mean, min(1.0, count / MEMORY))
+
+    def divergence(self, answers: Sequence[Tensor]) -> Tensor:
+        """Return a scalar with the gradient of the shares' divergence from the data's.
+
+        With p(v | x) the probability of the value v of an attribute for the sample x, d(v) its
+        share in the data and s(v) that among samples, minimised is
+
+        mean over attributes of  sum_v d(v) log(d(v) / s(v)),
+
+        the Kullback-Leibler divergence of the shares. A batch is too small to show shares: so s
+        comes from past batches, and the gradient of the batch at hand is that of
+        -sum_v d(v) / s(v) p(v | x). Where s is d the value is 0, whatever the batch.
+
+        Args:
+            answers: p, [N, V] per attribute.
+        """
+        terms = []
+        for answer, share, target in zip(answers, self.shares, self.targets, strict=True):
+            pull = target / share.clamp_min(LEAST_SHARE) - 1
+            terms.append(-(answer.float() * pull).sum(dim=1).mean())
+        return torch.stack(terms).mean()
 
 
 def calibrate_shares(
@@ -54,7 +103,7 @@ def calibrate_shares(
     Returns:
         A generator with another mapping, its `w_avg` measured anew.
 
-    Source: our own; the divergence is that of `nfe.gan.attribute_shares.RunningShares`.
+    Source: our own; the divergence is that of `RunningShares`.
     """
     before, after = generator.mapping, copy.deepcopy(generator).requires_grad_(False).eval()
     after.mapping.requires_grad_(True)

@@ -22,6 +22,7 @@ from nfe.gan.checkpoints import (
     save_best,
     save_checkpoint,
 )
+from nfe.gan.colour_steps import ColourSteps
 from nfe.gan.feature_discriminator import FeatureView
 from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
 from nfe.gan.networks import Discriminator, Generator
@@ -78,6 +79,9 @@ class GanTrainer:
         self.settings, self.device = settings, torch.device(device)
         self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.colours: ColourSteps | None = None
+        if settings.colour_weight > 0:
+            self.colours = ColourSteps(pixels, self.device)
         self.features = features
         if features is not None:
             features.heads.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -186,9 +190,11 @@ class GanTrainer:
             loss_g = generator_loss(fake_logits)
             loss_d = discriminator_loss(real_logits, fake_logits)
             if self.features is not None:
-                fakes_felt, loss_felt = self.features.look(seen)
-                loss_g = loss_g + loss_felt
+                fakes_felt = self.features.logits(seen)
+                loss_g = loss_g + self.features.weight * generator_loss(fakes_felt)
                 loss_d = loss_d + discriminator_loss(self.features.logits(reals), fakes_felt)
+        if self.colours is not None:
+            loss_g = loss_g + self.settings.colour_weight * self.colours.term(shown)
         (image_gradient,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
         judges = [*self.discriminator.parameters_at(side), *self._head_parameters()]
         torch.autograd.backward(loss_d, inputs=judges)
@@ -343,7 +349,7 @@ class GanTrainer:
             "num_threads": torch.get_num_threads(),
             "generator": self.generator.state_dict(),
             **self._shown_networks(),
-            "features": None if self.features is None else self.features.state_dict(),
+            "features": None if self.features is None else self.features.heads.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "random": gather_from_processes(self.random.get_state()),
@@ -364,7 +370,7 @@ class GanTrainer:
         ):
             getattr(self, name).load_state_dict(state[name])
         if self.features is not None:
-            self.features.load_state_dict(state["features"])
+            self.features.heads.load_state_dict(state["features"])
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)  # of a step that was given up
         self.step, self.history, self.sums = state["step"], state["history"], {}

@@ -1,6 +1,5 @@
 """The tagger's network: a compact residual CNN; also the features of our own metrics and losses."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -63,16 +62,13 @@ class TaggerNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of the tags, [N, num_tags], of images [N, 3, H, W]."""
-        return self.logits_of_maps(self.feature_maps(images))
+        logits: torch.Tensor = self.head(self.embedding(images))
+        return logits
 
     def embedding(self, images: torch.Tensor) -> torch.Tensor:
         """Return the normalised mean of the last map, [N, num_features]."""
-        return self._embedding_of_maps(self.feature_maps(images))
-
-    def logits_of_maps(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the logits of the tags, [N, num_tags], of the maps of `feature_maps`."""
-        logits: torch.Tensor = self.head(self._embedding_of_maps(maps))
-        return logits
+        features: torch.Tensor = self.normalise(self.feature_maps(images)[-1].mean(dim=(2, 3)))
+        return features
 
     def feature_maps(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps after each halving, from resolution / 2 down to 4 x 4."""
@@ -85,7 +81,3 @@ class TaggerNetwork(nn.Module):
         for block in self.blocks:
             maps.append(block(maps[-1]))
         return maps
-
-    def _embedding_of_maps(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        features: torch.Tensor = self.normalise(maps[-1].mean(dim=(2, 3)))
-        return features

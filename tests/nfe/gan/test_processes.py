@@ -49,17 +49,17 @@ from nfe.gan.watching import WatchLimits
 def make_trainer():
     torch.manual_seed(0)
     generator = Generator(
-        resolution=8, z_dim=8, w_dim=8, num_mapping_layers=2, channel_base=64, channel_max=8,
+        resolution=16, z_dim=8, w_dim=8, num_mapping_layers=2, channel_base=64, channel_max=8,
         architecture="stylegan2",
     )
-    discriminator = Discriminator(resolution=8, channel_base=64, channel_max=8)
+    discriminator = Discriminator(resolution=16, channel_base=64, channel_max=8)
     settings = TrainingSettings(
-        growth=(GrowthStep(8, 1.0, 0.004, 1.0),),
+        growth=(GrowthStep(16, 1.0, 0.004, 1.0),),
         adam_betas=(0.0, 0.99), batch_size=4, decay_share=0.0, r1_interval=2,
         ema_kimg=0.01, ema_rampup=0.5, mixing_probability=0.9, mirror=True, augment_target=0.5,
-        bf16=False, checkpoint_kimg=1.0, limits=WatchLimits(0.1, 50, 1),
+        colour_weight=0.1, bf16=False, checkpoint_kimg=1.0, limits=WatchLimits(0.1, 50, 1),
     )
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     return GanTrainer(pixels, generator, discriminator, None, settings, 0, "cpu")
 """
 

@@ -1,4 +1,4 @@
-"""Calibrated shares: samples show what the data shows, drawn as before."""
+"""Calibrated shares: samples show what the data shows, drawn as before; the gradient by hand."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 from nfe.gan.networks import Generator
-from nfe.gan.share_calibration import CalibrationSettings, calibrate_shares
+from nfe.gan.share_calibration import (
+    MEMORY,
+    CalibrationSettings,
+    RunningShares,
+    calibrate_shares,
+)
 
 SETTINGS = CalibrationSettings(num_steps=80, batch_size=64, learning_rate=0.1, anchor=0.001)
 TARGET = torch.tensor([0.25, 0.75])
@@ -72,3 +77,26 @@ def test_the_anchor_holds_w_back(generator: Generator, middle: Tensor) -> None:
         after = calibrated(generator, middle, replace(SETTINGS, anchor=anchor))
         ways.append((after.mapping(z) - generator.mapping(z)).square().mean().item())
     assert ways[1] < ways[0] / 5
+
+
+def test_the_gradient_is_that_of_the_divergence() -> None:
+    """With s the running share: the derivative of sum d log(d / s) by p is -d / s."""
+    target = torch.tensor([0.5, 0.3, 0.2])
+    probabilities = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], requires_grad=True)
+    running = RunningShares.of_data([target])
+    mean = probabilities.detach().mean(dim=0)
+    running.update([mean], count=2)
+    running.divergence([probabilities]).backward()
+    expected = -(target / target.lerp(mean, 2 / MEMORY) - 1) / 2  # constants change no softmax
+    assert probabilities.grad is not None
+    torch.testing.assert_close(probabilities.grad, expected.expand(2, 3))
+
+
+def test_shares_of_the_data_are_left_alone() -> None:
+    target = torch.tensor([0.5, 0.3, 0.2])
+    probabilities = target.repeat(4, 1).requires_grad_(True)
+    running = RunningShares.of_data([target])
+    running.update([target], count=4)
+    running.divergence([probabilities]).backward()
+    assert probabilities.grad is not None
+    torch.testing.assert_close(probabilities.grad, torch.zeros(4, 3), atol=1e-6, rtol=0)

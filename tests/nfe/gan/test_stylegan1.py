@@ -15,7 +15,7 @@ from nfe.gan.settings import GrowthStep, TrainingSettings
 from nfe.gan.stylegan1 import AdainLayer, adain
 from nfe.gan.training import GanTrainer
 from nfe.gan.watching import Evaluation, WatchLimits
-from tasks.train_gan import Params, build_networks
+from tasks.gan_parts import Params, build_networks
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = TrainingSettings(
@@ -28,6 +28,7 @@ SETTINGS = TrainingSettings(
     ema_rampup=0.5,
     mixing_probability=0.5,
     mirror=True,
+    colour_weight=0.0,
     augment_target=None,
     bf16=False,
     checkpoint_kimg=0.008,

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from nfe.errors import TrainingError
-from nfe.gan.attribute_shares import AttributeShares
 from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.settings import GrowthStep, TrainingSettings
@@ -28,6 +27,7 @@ SETTINGS = TrainingSettings(
     ema_rampup=0.5,
     mixing_probability=0.9,
     mirror=True,
+    colour_weight=0.1,
     augment_target=0.1,
     bf16=False,
     checkpoint_kimg=0.012,
@@ -48,7 +48,7 @@ def _look(generator: Generator, side: int) -> Evaluation:
 
 
 def _features() -> FeatureView:
-    """A frozen network of two layers, its discriminator, and one attribute of two values."""
+    """A frozen network of two layers and its discriminator."""
     torch.manual_seed(1)
     network = torch.nn.Conv2d(3, 5, 3, stride=2).requires_grad_(False)
 
@@ -56,10 +56,7 @@ def _features() -> FeatureView:
         return [images, network(images).relu()]
 
     heads = FeatureDiscriminator.for_maps(extract(torch.rand(8, 3, 16, 16)))
-    shares = AttributeShares(
-        lambda maps: [maps[1].mean(dim=(2, 3)).softmax(dim=1)], [torch.full((5,), 0.2)], weight=5.0
-    )
-    return FeatureView(extract, heads, weight=1.0, attributes=shares)
+    return FeatureView(extract, heads, weight=1.0)
 
 
 def _trainer(make_networks: Networks, pixels: np.ndarray) -> GanTrainer:
