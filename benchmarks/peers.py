@@ -70,11 +70,12 @@ def num_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def gan_params(profile: str, **changes: Any) -> Params:
+def gan_params(profile: str | None, **changes: Any) -> Params:
     """Return section train_gan of params.yaml with a profile's values and then `changes`."""
     read = YAML(typ="safe").load
     values = read(ROOT / "params.yaml")["train_gan"]
-    values |= read(ROOT / "profiles" / f"{profile}.yaml")["train_gan"]
+    if profile is not None:
+        values |= read(ROOT / "profiles" / f"{profile}.yaml")["train_gan"]
     return Params.model_validate(values | changes)
 
 

@@ -1,9 +1,10 @@
 """Training images a second: ours, the seed's recipe, a public peer, in one run.
 
 `python -m benchmarks.train_gan [--json]`. Against the seed stands our default model (params.yaml)
-at its last side; against the peer our networks at the peer's number of parameters. The pictures
-are noise: speed does not depend on what they show. Ours has its second discriminator, over the
-features of the tagger that `nfe run --until train_tagger` leaves in data/train_tagger/tagger.
+at its last side, its networks fresh; against the peer our networks at the peer's number of
+parameters. The pictures are noise: speed does not depend on what they show. Ours has its second
+discriminator, over the features of the tagger that `nfe run --until train_tagger` leaves in
+data/train_tagger/tagger.
 """
 
 import argparse
@@ -38,13 +39,13 @@ MAX_PARAMETER_DIFFERENCE = 0.15
 
 def methods(device: str) -> dict[str, Method]:
     """Return what is compared, ready to train."""
-    last = gan_params("scratch").growth[-1].model_dump()
+    last = gan_params(None).growth[-1].model_dump()
     pixels = np.random.default_rng(0).integers(0, 256, (1000, last["side"], last["side"], 3))
     pixels = pixels.astype(np.uint8)
     return {
-        "ours": Ours(pixels, gan_params("scratch", growth=[last]), device),
+        "ours": Ours(pixels, gan_params(None, start=None, growth=[last]), device),
         "ours_at_peer_size": Ours(
-            pixels, gan_params("scratch", growth=[last], **PEER_SIZE), device
+            pixels, gan_params(None, start=None, growth=[last], **PEER_SIZE), device
         ),
         "peer": Peer(pixels, device),
         "seed": Seed(pixels, gan_params("nfe64"), device),
@@ -125,8 +126,8 @@ def main() -> int:
             include={"channel_base", "channel_max", *DISCRIMINATOR_WIDTHS}
         )
         for name, profile, changes in (
-            ("ours", "scratch", {}),
-            ("ours_at_peer_size", "scratch", PEER_SIZE),
+            ("ours", None, {}),
+            ("ours_at_peer_size", None, PEER_SIZE),
             ("seed", "nfe64", {}),
         )
     }
