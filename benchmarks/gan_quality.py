@@ -119,14 +119,15 @@ def ratios(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
 def run(name: str, pixels: np.ndarray, arguments: argparse.Namespace) -> None:
     """Train one method, measure it, and write its grid and figures."""
     device, seconds = pick_device(), arguments.minutes * 60
+    order = np.random.default_rng(0).permutation(len(pixels))[: arguments.num_samples]
+    # Before the training, so that a folder without the network is seen at once.
+    real_features = tagger_features(pixels[order], arguments.features, device)
     torch.manual_seed(0)
     method = make_method(name, pixels, seconds, device)
     started = time.perf_counter()
     images = train(method, seconds, lambda spent, steps: _note(name, spent, steps, seconds))
     spent = time.perf_counter() - started
-    order = np.random.default_rng(0).permutation(len(pixels))[: arguments.num_samples]
     fake = method.sample(arguments.num_samples)
-    real_features = tagger_features(pixels[order], arguments.features, device)
     fake_features = tagger_features(fake, arguments.features, device)
     generator, discriminator = method.networks()
     write_bytes(
