@@ -388,4 +388,4 @@ def _adam(
     parameters: Iterable[Tensor], betas: tuple[float, float], exponent: float
 ) -> torch.optim.Adam:
     powers = (betas[0] ** exponent, betas[1] ** exponent)
-    return torch.optim.Adam(parameters, betas=powers, foreach=True)
+    return torch.optim.Adam(parameters, betas=powers, fused=True)
