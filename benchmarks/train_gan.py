@@ -23,6 +23,7 @@ from nfe.errors import NFEError
 from tasks.stage import pick_device
 
 ROUNDS = 3
+TURN_SECONDS = 15.0  # at least: a cycle of small networks alone takes two
 # 768, 384, 192, 96, 48 channels at 4, 8, 16, 32, 64 px; the peer has 512 to 32 in G, 512 to 64 in D
 PEER_SIZE: dict[str, Any] = {
     "z_dim": 512,
@@ -61,16 +62,25 @@ def seconds(work: Callable[[], object], device: str) -> float:
     return time.perf_counter() - started
 
 
+def rate_of_turn(method: Method, device: str) -> float:
+    """Return images a second over whole cycles that take TURN_SECONDS or more together."""
+    images, spent = 0, 0.0
+    while spent < TURN_SECONDS:
+        spent += seconds(lambda: [method.step() for _ in range(method.cycle)], device)
+        images += method.cycle * method.batch_size
+    return images / spent
+
+
 def images_per_second(methods: dict[str, Method], device: str) -> dict[str, float]:
     """Return each method's median over rounds in which the methods take turns."""
+    for method in methods.values():
+        method.step()  # warms up
     rates: dict[str, list[float]] = {name: [] for name in methods}
-    for done in range(ROUNDS + 1):
+    for _ in range(ROUNDS):
         for name, method in methods.items():
-            steps = method.cycle if done else 1  # the first round warms up
-            spent = seconds(lambda m=method, n=steps: [m.step() for _ in range(n)], device)
-            rates[name].append(steps * method.batch_size / spent)
+            rates[name].append(rate_of_turn(method, device))
             print(f"{name}: {rates[name][-1]:.2f} images a second", file=sys.stderr, flush=True)
-    return {name: statistics.median(values[1:]) for name, values in rates.items()}
+    return {name: statistics.median(values) for name, values in rates.items()}
 
 
 def size(method: Method) -> dict[str, int]:
