@@ -79,11 +79,17 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_out, 1, 1))
         self.doubles = doubles
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = self.conv(x, w)
+    def forward(self, x: Tensor, gain: Tensor | float, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Map gain * x to a gain [N, num_out] and what it is of: one scaling of maps per layer.
+
+        The demodulation d is above 0, so that leaky_relu(d y + b) = d leaky_relu(y + b / d).
+        """
+        style = self.conv.affine(w)
+        y = self.conv.scaled_conv(x, gain * style)
         if self.doubles:
-            x = upsample(x)
-        return leaky_relu(x + self.bias)
+            y = upsample(y)
+        gain = self.conv.demodulation(style)
+        return leaky_relu(y.add_(self.bias / gain[:, :, None, None])), gain
 
 
 class Synthesis(nn.Module):
@@ -113,13 +119,17 @@ class Synthesis(nn.Module):
         num_blocks = len(self.to_rgb) if side is None else int(math.log2(side)) - 1
         x = self.constant.expand(w_plus.shape[0], -1, -1, -1)  # len() would fix N in an ONNX file
         x = x.contiguous(memory_format=torch.channels_last)
-        x = self.layers[0](x, w_plus[:, 0])
-        images = self.to_rgb[0](x, w_plus[:, 1])
+        x, gain = self.layers[0](x, 1.0, w_plus[:, 0])
+        images = self._colours(0, x, gain, w_plus)
         for block in range(1, num_blocks):
-            x = self.layers[2 * block - 1](x, w_plus[:, 2 * block - 1])
-            x = self.layers[2 * block](x, w_plus[:, 2 * block])
-            images = upsample(images) + self.to_rgb[block](x, w_plus[:, 2 * block + 1])
+            x, gain = self.layers[2 * block - 1](x, gain, w_plus[:, 2 * block - 1])
+            x, gain = self.layers[2 * block](x, gain, w_plus[:, 2 * block])
+            images = upsample(images) + self._colours(block, x, gain, w_plus)
         return images + self.rgb_bias
+
+    def _colours(self, block: int, x: Tensor, gain: Tensor, w_plus: Tensor) -> Tensor:
+        conv = cast(ModulatedConv, self.to_rgb[block])
+        return conv.scaled_conv(x, gain * conv.affine(w_plus[:, 2 * block + 1]))
 
     def affines(self, layer: int) -> list[EqualLinear]:
         """Return what turns code `layer` into styles: its layer's affine, and its RGB output's."""

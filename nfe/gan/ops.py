@@ -91,12 +91,18 @@ class ModulatedConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Map [N, num_in, H, W] under codes [N, w_dim] to [N, num_out, H, W]."""
         style = self.affine(w)  # [N, num_in]
-        weight = self.weight * self.scale
-        y = self.convolve(x * style[:, :, None, None], weight)
-        if self.demodulate:
-            power = style.square() @ weight.square().sum(dim=(2, 3)).t()  # [N, num_out]
-            y = y * (math.sqrt(2) * (power + 1e-8).rsqrt())[:, :, None, None]
-        return y
+        y = self.scaled_conv(x, style)
+        return y * self.demodulation(style)[:, :, None, None] if self.demodulate else y
+
+    def scaled_conv(self, x: Tensor, scales: Tensor) -> Tensor:
+        """Convolve [N, num_in, H, W] times scales [N, num_in]; only the products are in bf16."""
+        y = self.convolve(x * scales[:, :, None, None], self.weight * self.scale)
+        return y.type_as(x)
+
+    def demodulation(self, style: Tensor) -> Tensor:
+        """Return gain * demod, [N, num_out], of styles [N, num_in]."""
+        power = style.square() @ (self.weight * self.scale).square().sum(dim=(2, 3)).t()
+        return math.sqrt(2) * (power + 1e-8).rsqrt()
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """Convolve [N, num_in, H, W] with [num_out, num_in, kernel, kernel]; the size is kept."""
@@ -114,8 +120,11 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def downsample(x: Tensor) -> Tensor:
-    """Halve the side of [N, C, H, W] by averaging 2 x 2 pixels."""
-    return F.avg_pool2d(x, 2)
+    """Halve the side of [N, C, H, W] by averaging 2 x 2 pixels.
+
+    As an interpolation, which is faster than pooling where channels are few and last.
+    """
+    return F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False)
 
 
 def normalise_z(z: Tensor) -> Tensor:
@@ -137,7 +146,8 @@ def minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
     """
     count, _, height, width = x.shape
     group = max(g for g in range(1, min(group_size, count) + 1) if count % g == 0)
-    grouped = x.reshape(group, count // group, -1)
-    deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=1)  # [N / group]
+    grouped = x.float().reshape(group, count // group, -1)
+    variance = (grouped - grouped.mean(dim=0)).square().mean(dim=0)
+    deviation = (variance + 1e-8).sqrt().mean(dim=1)  # [N / group]
     channel = deviation.repeat(group)[:, None, None, None].expand(count, 1, height, width)
     return torch.cat([x, channel.to(x.dtype)], dim=1)

@@ -98,7 +98,7 @@ def write_tagger(
 
 
 def load_tagger_network(folder: Path, device: str) -> TaggerNetwork:
-    """Read the network of a tagger of ours, frozen and ready to use.
+    """Read the network of a tagger of ours, frozen, ready to use, its norms folded.
 
     Raises:
         ModelFileError: If a file is missing, damaged, or does not fit its description.
@@ -113,7 +113,9 @@ def load_tagger_network(folder: Path, device: str) -> TaggerNetwork:
             f"{folder / DESCRIPTION} must describe a tagger of this program, got: {error}; "
             "train the tagger again"
         ) from error
-    return load_weights(folder / "tagger.safetensors", network, device)
+    load_weights(folder / "tagger.safetensors", network, device)
+    network.fold_norms()
+    return network
 
 
 def load_groups(folder: Path) -> tuple[Group, ...]:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from nfe.gan.networks import Discriminator, Generator, num_channels
+from nfe.gan.ops import ModulatedConv
 
 Networks = Callable[[], tuple[Generator, Discriminator]]
 
@@ -35,6 +37,37 @@ def test_a_new_side_begins_as_the_enlarged_smaller_one(make_networks: Networks) 
         generator.synthesis(w_plus, 8), scale_factor=2, mode="bilinear"
     )
     torch.testing.assert_close(generator.synthesis(w_plus), small)
+
+
+def test_synthesis_equals_layers_with_weights_modulated_for_each_sample() -> None:
+    generator = Generator(16, 8, 8, 2, 64, 8, "stylegan2")
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    w_plus = torch.randn(3, 6, 8)
+    synthesis = generator.synthesis
+    x, images = synthesis.constant.expand(3, -1, -1, -1), torch.zeros(1)
+    for index, layer in enumerate(synthesis.layers):
+        x = modulated(layer.conv, x, w_plus[:, index]) * 2**0.5
+        if index % 2:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear")
+        x = F.leaky_relu(x + layer.bias, 0.2)
+        if index % 2 == 0:
+            if index:
+                images = F.interpolate(images, scale_factor=2, mode="bilinear")
+            images = images + modulated(synthesis.to_rgb[index // 2], x, w_plus[:, index + 1])
+    torch.testing.assert_close(synthesis(w_plus), images + synthesis.rgb_bias)
+
+
+def modulated(conv: ModulatedConv, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """One convolution per sample: equations 1 to 3 of StyleGAN2."""
+    outputs = []
+    for sample, style in zip(x, conv.affine(w), strict=True):
+        weight = conv.weight * conv.scale * style[None, :, None, None]
+        if conv.demodulate:
+            weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        outputs.append(F.conv2d(sample[None], weight, padding=conv.padding))
+    return torch.cat(outputs)
 
 
 def test_truncation_pulls_towards_the_mean(generator: Generator) -> None:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from nfe.gan.ops import (
     EqualLinear,
     ModulatedConv,
+    downsample,
     leaky_relu,
     minibatch_stddev,
     normalise_z,
@@ -71,3 +72,15 @@ def test_normalised_codes_lie_on_the_sphere() -> None:
 
 def test_upsampling_keeps_a_constant_and_doubles_the_side() -> None:
     torch.testing.assert_close(upsample(torch.ones(1, 2, 4, 4)), torch.ones(1, 2, 8, 8))
+
+
+def test_downsampling_averages_two_by_two() -> None:
+    x = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(downsample(x), torch.nn.functional.avg_pool2d(x, 2))
+
+
+def test_minibatch_deviation_is_the_standard_deviation_of_each_group() -> None:
+    x = torch.randn(8, 2, 4, 4)
+    groups = [x[first::2].std(dim=0, correction=0).mean() for first in (0, 1)]
+    expected = torch.stack(groups * 4)[:, None, None].expand(8, 4, 4)
+    torch.testing.assert_close(minibatch_stddev(x, 4)[:, 2], expected)

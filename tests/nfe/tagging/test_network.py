@@ -48,3 +48,18 @@ def test_image_is_independent_of_its_batch(network):
 def test_resolution_is_a_power_of_two(resolution):
     with pytest.raises(ValueError, match="power of 2"):
         TaggerNetwork(resolution, 4, 5)
+
+
+def test_folded_norms_give_the_same_answers():
+    torch.manual_seed(0)
+    network = TaggerNetwork(32, 4, 5)
+    for _ in range(3):  # norms with means and deviations of their own
+        network(torch.randn(16, 3, 32, 32) * 2 + 1)
+    network.eval()
+    images = torch.randn(4, 3, 32, 32)
+    before = [network(images), *network.feature_maps(images)]
+    network.fold_norms()
+    assert not any(
+        "running_mean" in name for name in network.state_dict() if "normalise" not in name
+    )
+    torch.testing.assert_close([network(images), *network.feature_maps(images)], before)
