@@ -63,9 +63,15 @@ def test_unequal_sizes_are_not_compared() -> None:
         other = {**half, "generator_parameters": peer - 50}
         return {"ours": half, "ours_at_peer_size": half, "seed": half, "peer": other}
 
-    rates = {"ours": 40.0, "ours_at_peer_size": 6.0, "peer": 2.0, "seed": 1.0}
+    rates = {
+        "ours": [40.0, 80.0, 40.0],
+        "ours_at_peer_size": [6.0, 12.0, 8.0],
+        "peer": [2.0, 4.0, 2.0],  # the machine is twice as fast in the second round
+        "seed": [1.0, 2.0, 0.5],
+    }
     result = train_gan.summary(rates, sizes(110))
     assert (result["ratio_peer"], result["ratio_seed"]) == (3.0, 40.0)
+    assert (result["ours"], result["seed"]) == (40.0, 1.0)
     with pytest.raises(NFEError, match="change PEER_SIZE"):
         train_gan.summary(rates, sizes(130))
 
