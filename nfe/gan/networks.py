@@ -24,6 +24,7 @@ from nfe.gan.ops import (
     EqualConv,
     EqualLinear,
     ModulatedConv,
+    add_bias_and_bend,
     downsample,
     leaky_relu,
     minibatch_stddev,
@@ -89,7 +90,7 @@ class StyledLayer(nn.Module):
         if self.doubles:
             y = upsample(y)
         gain = self.conv.demodulation(style)
-        return leaky_relu(y.add_(self.bias / gain[:, :, None, None])), gain
+        return add_bias_and_bend(y, self.bias.flatten() / gain), gain
 
 
 class Synthesis(nn.Module):
@@ -129,7 +130,7 @@ class Synthesis(nn.Module):
 
     def _colours(self, block: int, x: Tensor, gain: Tensor, w_plus: Tensor) -> Tensor:
         conv = cast(ModulatedConv, self.to_rgb[block])
-        return conv.scaled_conv(x, gain * conv.affine(w_plus[:, 2 * block + 1]))
+        return conv.scaled_conv(x, gain * conv.affine(w_plus[:, 2 * block + 1])).float()
 
     def affines(self, layer: int) -> list[EqualLinear]:
         """Return what turns code `layer` into styles: its layer's affine, and its RGB output's."""

@@ -1,21 +1,27 @@
 """Layers of the style-based networks, all with an equalised learning rate."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 __all__ = [
     "EqualConv",
     "EqualLinear",
     "ModulatedConv",
+    "add_bias_and_bend",
     "downsample",
     "leaky_relu",
     "minibatch_stddev",
     "normalise_z",
+    "scale_maps",
     "upsample",
 ]
+
+SLOPE = 0.2  # of the leaky ReLU below 0
 
 
 class EqualLinear(nn.Module):
@@ -95,9 +101,8 @@ class ModulatedConv(nn.Module):
         return y * self.demodulation(style)[:, :, None, None] if self.demodulate else y
 
     def scaled_conv(self, x: Tensor, scales: Tensor) -> Tensor:
-        """Convolve [N, num_in, H, W] times scales [N, num_in]; only the products are in bf16."""
-        y = self.convolve(x * scales[:, :, None, None], self.weight * self.scale)
-        return y.type_as(x)
+        """Convolve [N, num_in, H, W] times scales [N, num_in]."""
+        return self.convolve(scale_maps(x, scales), self.weight * self.scale)
 
     def demodulation(self, style: Tensor) -> Tensor:
         """Return gain * demod, [N, num_out], of styles [N, num_in]."""
@@ -111,7 +116,54 @@ class ModulatedConv(nn.Module):
 
 def leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2, in place. The gain that keeps the variance is in the weights."""
-    return F.leaky_relu_(x, 0.2)
+    return F.leaky_relu_(x, SLOPE)
+
+
+def scale_maps(x: Tensor, scales: Tensor) -> Tensor:
+    """Multiply [N, C, H, W] by [N, C], in the number format of the maps; differentiable once."""
+    scaled: Tensor = _ScaleMaps.apply(x, scales)
+    return scaled
+
+
+def add_bias_and_bend(x: Tensor, bias: Tensor) -> Tensor:
+    """leaky_relu([N, C, H, W] + [N, C]) in place, in the maps' format; differentiable once."""
+    bent: Tensor = _AddBiasAndBend.apply(x, bias)
+    return bent
+
+
+class _ScaleMaps(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scales: Tensor) -> Tensor:
+        ctx.save_for_backward(x, scales)
+        return x * _along_rows(scales, x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        x, scales = ctx.saved_tensors
+        return gradient * _along_rows(scales, gradient), (gradient * x).sum(dim=(2, 3))
+
+
+class _AddBiasAndBend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bias: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        bent = F.leaky_relu_(x.add_(_along_rows(bias, x)), SLOPE)
+        ctx.save_for_backward(bent)
+        return bent
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        (bent,) = ctx.saved_tensors
+        gradient = torch.ops.aten.leaky_relu_backward(gradient, bent, SLOPE, True)
+        return gradient, gradient.sum(dim=(2, 3))
+
+
+def _along_rows(values: Tensor, maps: Tensor) -> Tensor:
+    """Repeat [N, C] along the rows of [N, C, H, W]: few channels alone make short, slow loops."""
+    repeated = values.type_as(maps)[:, :, None, None].expand(-1, -1, -1, maps.shape[3])
+    return repeated.contiguous(memory_format=torch.channels_last)
 
 
 def upsample(x: Tensor) -> Tensor:

@@ -8,10 +8,12 @@ from torch.nn import functional as F
 from nfe.gan.ops import (
     EqualLinear,
     ModulatedConv,
+    add_bias_and_bend,
     downsample,
     leaky_relu,
     minibatch_stddev,
     normalise_z,
+    scale_maps,
     upsample,
 )
 
@@ -36,6 +38,31 @@ def test_modulated_convolution_without_demodulation_scales_with_the_style() -> N
     once = layer(x, w)
     layer.affine.bias.data.mul_(3)
     torch.testing.assert_close(layer(x, w), 3 * once)
+
+
+def test_scaled_maps_and_their_gradients() -> None:
+    maps = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    scales = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(scale_maps(maps, scales), maps * scales[:, :, None, None])
+    assert torch.autograd.gradcheck(scale_maps, (maps, scales))
+
+
+def test_maps_with_bias_and_bend_and_their_gradients() -> None:
+    maps = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    expected = torch.nn.functional.leaky_relu(maps + bias[:, :, None, None], 0.2)
+    assert torch.equal(add_bias_and_bend(maps.clone(), bias), expected)
+    assert torch.autograd.gradcheck(lambda x, b: add_bias_and_bend(x.clone(), b), (maps, bias))
+
+
+def test_maps_keep_their_number_format() -> None:
+    maps = torch.randn(2, 3, 4, 4).bfloat16().requires_grad_(True)
+    scales = torch.randn(2, 3, requires_grad=True)
+    bent = add_bias_and_bend(scale_maps(maps, scales), scales)
+    assert bent.dtype == torch.bfloat16
+    bent.float().sum().backward()
+    assert scales.grad is not None
+    assert scales.grad.dtype == torch.float32
 
 
 def test_demodulated_output_followed_by_leaky_relu_keeps_the_variance() -> None:
