@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nfe.gan.ops import EqualConv, leaky_relu
+from nfe.gan.ops import EqualConv, EqualLinear, leaky_relu
 
 __all__ = ["FeatureDiscriminator", "FeatureView"]
 
@@ -47,19 +47,19 @@ class FeatureDiscriminator(nn.Module):
 
 
 class _Head(nn.Module):
-    """1 x 1 convolution, pooling of large maps, 3 x 3 convolution, mean logit."""
+    """1 x 1 convolution, pooling of large maps, 3 x 3 convolution, logit of the mean."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
         self.project = EqualConv(num_channels, WIDTH, 1)
         self.conv = EqualConv(WIDTH, WIDTH, 3)
-        self.output = EqualConv(WIDTH, 1, 1, gain=1.0)
+        self.output = EqualLinear(WIDTH, 1, gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         x = leaky_relu(self.project(x))
         if x.shape[-1] > LARGEST_SIDE:
             x = F.avg_pool2d(x, x.shape[-1] // LARGEST_SIDE)
-        return self.output(leaky_relu(self.conv(x))).mean(dim=(1, 2, 3))
+        return self.output(leaky_relu(self.conv(x)).mean(dim=(2, 3)))[:, 0]
 
 
 @dataclass(frozen=True)

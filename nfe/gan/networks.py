@@ -121,16 +121,17 @@ class Synthesis(nn.Module):
         x = self.constant.expand(w_plus.shape[0], -1, -1, -1)  # len() would fix N in an ONNX file
         x = x.contiguous(memory_format=torch.channels_last)
         x, gain = self.layers[0](x, 1.0, w_plus[:, 0])
-        images = self._colours(0, x, gain, w_plus)
+        images = self.colours(0, x, gain, w_plus[:, 1])
         for block in range(1, num_blocks):
             x, gain = self.layers[2 * block - 1](x, gain, w_plus[:, 2 * block - 1])
             x, gain = self.layers[2 * block](x, gain, w_plus[:, 2 * block])
-            images = upsample(images) + self._colours(block, x, gain, w_plus)
+            images = upsample(images) + self.colours(block, x, gain, w_plus[:, 2 * block + 1])
         return images + self.rgb_bias
 
-    def _colours(self, block: int, x: Tensor, gain: Tensor, w_plus: Tensor) -> Tensor:
+    def colours(self, block: int, x: Tensor, gain: Tensor | float, w: Tensor) -> Tensor:
+        """Map gain * x, which leaves a block, to what it adds to the picture: [N, 3, H, W]."""
         conv = cast(ModulatedConv, self.to_rgb[block])
-        return conv.scaled_conv(x, gain * conv.affine(w_plus[:, 2 * block + 1])).float()
+        return conv.scaled_conv(x, gain * conv.affine(w)).type_as(w)
 
     def affines(self, layer: int) -> list[EqualLinear]:
         """Return what turns code `layer` into styles: its layer's affine, and its RGB output's."""

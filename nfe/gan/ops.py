@@ -47,8 +47,10 @@ class EqualLinear(nn.Module):
         self.lr_multiplier = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, num_in] to [N, num_out]."""
-        return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
+        """Map [N, num_in] to [N, num_out], in float32: casts would take longer than the product."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.type_as(self.weight)
+            return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
 
 
 class EqualConv(nn.Module):
@@ -106,7 +108,7 @@ class ModulatedConv(nn.Module):
 
     def demodulation(self, style: Tensor) -> Tensor:
         """Return gain * demod, [N, num_out], of styles [N, num_in]."""
-        power = style.square() @ (self.weight * self.scale).square().sum(dim=(2, 3)).t()
+        power = style.square() @ self.weight.square().sum(dim=(2, 3)).t() * self.scale**2
         return math.sqrt(2) * (power + 1e-8).rsqrt()
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:

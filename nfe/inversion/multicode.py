@@ -89,7 +89,7 @@ def start_multicodes(
 
 
 def synthesise_multicodes(codes: MultiCodes, generator: Generator) -> Tensor:
-    """Make the pictures of codes; for M = 1 and weights of 1, those of G to the bit.
+    """Make the pictures of codes; for M = 1 and weights of 1, those of G.
 
     Args:
         codes: For N pictures.
@@ -107,13 +107,16 @@ def synthesise_multicodes(codes: MultiCodes, generator: Generator) -> Tensor:
     x = synthesis.constant.expand(len(first), -1, -1, -1)
     x = x.contiguous(memory_format=torch.channels_last)
     images = x.new_zeros(len(first), 3, 2, 2)  # the sum of no RGB output; layer 1 doubles its side
+    gain = x.new_ones(x.shape[:2])
     for index in range(layer):
-        x, images = _run_layer(synthesis, index, x, images, first[:, index])
+        x, gain, images = _run_layer(synthesis, index, x, gain, images, first[:, index])
     width = x.shape[1]
-    x = _average(x, codes.weights[..., :width])  # [N, C, H, W]
+    x = _average(gain[..., None, None] * x, codes.weights[..., :width])  # [N, C, H, W]
+    gain = x.new_ones(x.shape[:2])
     images = _average(images, codes.weights[..., width:])  # [N, 3, h, w]
     for index in range(layer, synthesis.num_ws):
-        x, images = _run_layer(synthesis, index, x, images, codes.rest[:, index - layer])
+        w = codes.rest[:, index - layer]
+        x, gain, images = _run_layer(synthesis, index, x, gain, images, w)
     return images + synthesis.rgb_bias
 
 
@@ -175,14 +178,14 @@ def _check_synthesis(generator: Generator) -> Synthesis:
 
 
 def _run_layer(
-    synthesis: Synthesis, index: int, x: Tensor, images: Tensor, w: Tensor
-) -> tuple[Tensor, Tensor]:
+    synthesis: Synthesis, index: int, x: Tensor, gain: Tensor, images: Tensor, w: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Do all that code `index` drives: an RGB output if it is odd, and the layer that follows."""
     if index % 2:
-        images = upsample(images) + synthesis.to_rgb[index // 2](x, w)
+        images = upsample(images) + synthesis.colours(index // 2, x, gain, w)
     if index < len(synthesis.layers):
-        x = synthesis.layers[index](x, w)
-    return x, images
+        x, gain = synthesis.layers[index](x, gain, w)
+    return x, gain, images
 
 
 def _average(parts: Tensor, weights: Tensor) -> Tensor:
