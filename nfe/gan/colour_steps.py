@@ -9,7 +9,7 @@ from nfe.gan.ops import downsample
 
 __all__ = ["ColourSteps", "step_lengths"]
 
-SIDES = (32, 16)  # pixels of the small pictures whose steps are looked at
+SIDES = (32, 16)  # pixels of the small pictures whose steps are looked at, falling
 NUM_QUANTILES = 1024
 MOST_PICTURES = 2000  # of the data, for its quantiles
 EPSILON = 1e-6  # squared length that every step has: the root has a gradient at 0
@@ -64,11 +64,11 @@ class ColourSteps:
 
     def term(self, images: Tensor) -> Tensor:
         """Return the term, a scalar of at least 0, of samples [N, 3, S, S]; 0 below 16 pixels."""
-        sides = [side for side in self.quantiles if side <= images.shape[-1]]
-        if not sides:
-            return images.new_zeros(())
-        terms = [self._excess(step_lengths(_shrunk(images.float(), s)), s) for s in sides]
-        return torch.stack(terms).mean()
+        images, terms = images.float(), []
+        for side in (side for side in self.quantiles if side <= images.shape[-1]):
+            images = _shrunk(images, side)
+            terms.append(self._excess(step_lengths(images), side))
+        return torch.stack(terms).mean() if terms else images.new_zeros(())
 
     def _excess(self, lengths: Tensor, side: int) -> Tensor:
         wanted = F.interpolate(self.quantiles[side][None, None], len(lengths), mode="linear")

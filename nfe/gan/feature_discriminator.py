@@ -12,7 +12,7 @@ from nfe.gan.ops import EqualConv, EqualLinear, leaky_relu
 __all__ = ["FeatureDiscriminator", "FeatureView"]
 
 WIDTH = 64
-LARGEST_SIDE = 8  # of the maps that the 3 x 3 convolution sees
+LARGEST_SIDE = 8  # of what the 3 x 3 convolution sees
 
 
 class FeatureDiscriminator(nn.Module):
@@ -20,6 +20,7 @@ class FeatureDiscriminator(nn.Module):
 
     Args:
         num_channels: Channels of each map.
+        sides: Of each map, in places.
         scales: Factor for each map that gives it a mean square of one.
 
     Source: Sauer et al. 2021 (Projected GANs), with the tagger's network in place of one that
@@ -29,37 +30,44 @@ class FeatureDiscriminator(nn.Module):
 
     scales: Tensor
 
-    def __init__(self, num_channels: Sequence[int], scales: Sequence[float]) -> None:
+    def __init__(
+        self, num_channels: Sequence[int], sides: Sequence[int], scales: Sequence[float]
+    ) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(_Head(channels) for channels in num_channels)
+        self.heads = nn.ModuleList(map(_Head, num_channels, sides))
         self.register_buffer("scales", torch.tensor(list(scales)))
 
     @classmethod
     def for_maps(cls, maps: Sequence[Tensor]) -> "FeatureDiscriminator":
         """Make fresh heads for a network with maps such as these, [N, C, H, W] each."""
         scales = [float(m.square().mean().clamp_min(1e-8).rsqrt()) for m in maps]
-        return cls([m.shape[1] for m in maps], scales)
+        return cls([m.shape[1] for m in maps], [m.shape[-1] for m in maps], scales)
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Map the maps of N images to logits [N, len(maps)]; above 0 looks real."""
-        scaled = zip(self.heads, maps, self.scales, strict=True)
-        return torch.stack([head(m * scale) for head, m, scale in scaled], dim=1)
+    def forward(self, *batches: Sequence[Tensor]) -> Tensor:
+        """Map the maps of batches of images to the logits of all, [N, number of maps].
+
+        Above 0 looks real.
+        """
+        parts = zip(*batches, strict=True)
+        heads = zip(self.heads, parts, self.scales, strict=True)
+        return torch.stack([head(maps, scale) for head, maps, scale in heads], dim=1)
 
 
 class _Head(nn.Module):
-    """1 x 1 convolution, pooling of large maps, 3 x 3 convolution, logit of the mean."""
+    """Dense layer over each patch of a large map, 3 x 3 convolution, logit of the mean."""
 
-    def __init__(self, num_channels: int) -> None:
+    def __init__(self, num_channels: int, side: int) -> None:
         super().__init__()
-        self.project = EqualConv(num_channels, WIDTH, 1)
+        patch = max(1, side // LARGEST_SIDE)
+        self.project = EqualConv(num_channels, WIDTH, patch, stride=patch)
         self.conv = EqualConv(WIDTH, WIDTH, 3)
         self.output = EqualLinear(WIDTH, 1, gain=1.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = leaky_relu(self.project(x))
-        if x.shape[-1] > LARGEST_SIDE:
-            x = F.avg_pool2d(x, x.shape[-1] // LARGEST_SIDE)
-        return self.output(leaky_relu(self.conv(x)).mean(dim=(2, 3)))[:, 0]
+    def forward(self, maps: Sequence[Tensor], scale: Tensor) -> Tensor:
+        x = torch.cat([leaky_relu(self.project(each, scale)) for each in maps])
+        x = leaky_relu(self.conv(x))
+        mean = F.avg_pool2d(x, x.shape[-1])  # with channels last in its gradient, too
+        return self.output(mean.flatten(1))[:, 0]
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,3 @@ class FeatureView:
     extract: Callable[[Tensor], Sequence[Tensor]]
     heads: FeatureDiscriminator
     weight: float
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Map images to logits [N, number of heads]."""
-        return self.heads(self.extract(images))

@@ -266,6 +266,7 @@ class Discriminator(nn.Module):
         for block, from_rgb in list(zip(self.blocks, self.from_rgb[1:], strict=True))[entry:]:
             images = downsample(images)
             x = leaky_relu(block(x)) + leaky_relu(from_rgb(images))
-        x = leaky_relu(self.conv(minibatch_stddev(x, STDDEV_GROUP)))
+        x = minibatch_stddev(x, STDDEV_GROUP).contiguous(memory_format=torch.channels_last)
+        x = leaky_relu(self.conv(x))
         x = leaky_relu(self.dense(x.flatten(1)))
         return self.output(x)[:, 0]

@@ -54,7 +54,7 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """Convolution with padding that keeps the size or, with stride 2, halves it."""
+    """Convolution with padding such that its stride divides the side."""
 
     def __init__(
         self,
@@ -69,11 +69,12 @@ class EqualConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(num_out, num_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(num_out)) if bias else None
         self.scale = gain / math.sqrt(num_in * kernel * kernel)
-        self.stride, self.padding = stride, kernel // 2
+        self.stride, self.padding = stride, (kernel - stride + 1) // 2
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, num_in, H, W] to [N, num_out, H / stride, W / stride]."""
-        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
+    def forward(self, x: Tensor, factor: Tensor | float = 1.0) -> Tensor:
+        """Map factor * x, [N, num_in, H, W], to [N, num_out, H / stride, W / stride]."""
+        weight = self.weight * (factor * self.scale)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
 class ModulatedConv(nn.Module):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,12 @@ from nfe.gan.checkpoints import (
 )
 from nfe.gan.colour_steps import ColourSteps
 from nfe.gan.feature_discriminator import FeatureView
-from nfe.gan.losses import discriminator_loss, generator_loss, r1_penalty
+from nfe.gan.losses import (
+    discriminator_loss,
+    generator_gradient,
+    generator_loss,
+    r1_penalty,
+)
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.processes import (
     average_over_processes,
@@ -180,27 +185,28 @@ class GanTrainer:
         penalise = self.step % self.settings.r1_interval == 0
         self._set_learning_rates()
 
-        # One pass through G and D serves both losses.
+        # One pass through G, and one back, serves both losses.
         with self._autocast():
             fakes = self._fake_images(side)
-        shown = fakes.detach().requires_grad_(True)
-        with self._autocast():
-            seen = self._augmented(shown)
-            fake_logits, real_logits = self.discriminator(seen), self.discriminator(reals)
+            seen = self._augmented(fakes)
+            shown = seen.detach().requires_grad_(True)
+            fake_logits, real_logits = self.discriminator(shown), self.discriminator(reals)
             loss_g = generator_loss(fake_logits)
             loss_d = discriminator_loss(real_logits, fake_logits)
-            if self.features is not None:
-                fakes_felt = self.features.logits(seen)
-                loss_g = loss_g + self.features.weight * generator_loss(fakes_felt)
-                loss_d = loss_d + discriminator_loss(self.features.logits(reals), fakes_felt)
-        if self.colours is not None:
-            loss_g = loss_g + self.settings.colour_weight * self.colours.term(shown)
-        (image_gradient,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
-        judges = [*self.discriminator.parameters_at(side), *self._head_parameters()]
-        torch.autograd.backward(loss_d, inputs=judges)
+        made, gradients = [seen], [*torch.autograd.grad(loss_g, [shown], retain_graph=True)]
+        torch.autograd.backward(loss_d, inputs=self.discriminator.parameters_at(side))
         if penalise:
             self._penalise(reals)
-        fakes.backward(image_gradient)
+        if self.features is not None:
+            felt_g, felt_d, maps, map_gradients = self._train_heads(self.features, seen, reals)
+            loss_g, loss_d = loss_g + felt_g, loss_d + felt_d
+            made, gradients = made + maps, gradients + map_gradients
+        if self.colours is not None:
+            term = self.settings.colour_weight * self.colours.term(fakes)
+            loss_g = loss_g + term
+            if term.requires_grad:  # that of pictures too small for it is a plain 0
+                made, gradients = [*made, term], [*gradients, torch.ones_like(term)]
+        torch.autograd.backward(made, gradients)
 
         sign = real_logits.detach().sign().mean()
         means = torch.stack([loss_g.detach(), loss_d.detach(), real_logits.detach().mean()])
@@ -220,6 +226,30 @@ class GanTrainer:
             loss_g=loss_g_mean, loss_d=loss_d_mean, real_logits=real_mean, fake_logits=fake_mean
         )
         return None
+
+    def _train_heads(
+        self, features: FeatureView, seen: Tensor, reals: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        """Add the gradient of the heads; one pass back through them serves both losses.
+
+        Returns:
+            The losses of the generator, weighted, and of the heads; the maps of the generated
+            images, and the gradients of the generator's loss by them.
+        """
+        with self._autocast():
+            maps = list(features.extract(seen))
+            with torch.no_grad():
+                real_maps = features.extract(reals)
+            shown = [each.detach().requires_grad_(True) for each in maps]
+            fake_logits, real_logits = features.heads(shown, real_maps).chunk(2)
+            loss_g = features.weight * generator_loss(fake_logits)
+            loss_d = discriminator_loss(real_logits, fake_logits)
+        torch.autograd.backward(loss_d, inputs=[*self._head_parameters(), *shown])
+        gradients = [
+            features.weight * generator_gradient(cast(Tensor, each.grad), logits)
+            for each, logits in zip(shown, fake_logits.unbind(dim=1), strict=True)
+        ]
+        return loss_g, loss_d, maps, gradients
 
     def _penalise(self, reals: Tensor) -> None:
         """Add the gradient of R1, times its interval; in float32, on half of the batch."""
@@ -361,16 +391,13 @@ class GanTrainer:
 
     def _restore(self, state: dict[str, Any]) -> None:
         torch.set_num_threads(state["num_threads"])
-        for name in (
-            "generator",
-            "generator_ema",
-            "discriminator",
-            "generator_optimiser",
-            "discriminator_optimiser",
-        ):
-            getattr(self, name).load_state_dict(state[name])
-        if self.features is not None:
-            self.features.heads.load_state_dict(state["features"])
+        try:
+            self._load_networks(state)
+        except (RuntimeError, ValueError) as error:
+            raise TrainingError(
+                "checkpoints must be of the networks that are trained, got those of others: they "
+                "are of another version; `nfe run --force train_gan` begins anew"
+            ) from error
         for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
             optimiser.zero_grad(set_to_none=True)  # of a step that was given up
         self.step, self.history, self.sums = state["step"], state["history"], {}
@@ -382,6 +409,18 @@ class GanTrainer:
         self.random.set_state(state["random"][process_rank()])
         self.augment_strength = state["augment_strength"]
         self.rate_scale, self.num_rollbacks = state["rate_scale"], state["num_rollbacks"]
+
+    def _load_networks(self, state: dict[str, Any]) -> None:
+        for name in (
+            "generator",
+            "generator_ema",
+            "discriminator",
+            "generator_optimiser",
+            "discriminator_optimiser",
+        ):
+            getattr(self, name).load_state_dict(state[name])
+        if self.features is not None:
+            self.features.heads.load_state_dict(state["features"])
 
 
 def _adam(

@@ -19,6 +19,8 @@ def test_one_logit_for_each_map_and_image(maps: list[torch.Tensor]) -> None:
     assert logits.shape == (6, 3)
     alone = torch.cat([heads([m[i : i + 1] for m in maps]) for i in range(6)])
     torch.testing.assert_close(logits, alone)
+    halves = [m[:2] for m in maps], [m[2:] for m in maps]
+    torch.testing.assert_close(heads(*halves), alone)
 
 
 def test_maps_are_brought_to_one_scale(maps: list[torch.Tensor]) -> None:
@@ -45,8 +47,10 @@ def test_it_learns_to_tell_two_textures_apart() -> None:
     view = FeatureView(extract, FeatureDiscriminator.for_maps(extract(rough)), 1.0)
     optimiser = torch.optim.Adam(view.heads.parameters(), lr=0.01)
     for _ in range(60):
-        loss = torch.nn.functional.softplus(view.logits(smooth) - view.logits(rough)).mean()
+        loss = torch.nn.functional.softplus(
+            view.heads(extract(smooth)) - view.heads(extract(rough))
+        ).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert view.logits(rough).min() > view.logits(smooth).max()
+    assert view.heads(extract(rough)).min() > view.heads(extract(smooth)).max()

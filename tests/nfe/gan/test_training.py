@@ -10,6 +10,7 @@ import torch
 
 from nfe.errors import TrainingError
 from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
+from nfe.gan.losses import discriminator_loss, generator_loss
 from nfe.gan.networks import Discriminator, Generator
 from nfe.gan.settings import GrowthStep, TrainingSettings
 from nfe.gan.training import GanTrainer
@@ -90,6 +91,53 @@ def test_each_side_has_its_own_weight_of_r1(make_networks: Networks, pixels: np.
             run.train_step()
         alike.append(are_alike())
     assert alike == [True] * 6 + [False] * 2  # six steps of 4 pictures make 0.024 kimg
+
+
+def test_one_pass_back_gives_the_gradients_of_all_losses(
+    make_networks: Networks, pixels: np.ndarray
+) -> None:
+    settings = replace(SETTINGS, growth=SETTINGS.growth[1:])
+    trainer, again = (
+        GanTrainer(pixels, *make_networks(), _features(), settings, seed=3, device="cpu")
+        for _ in range(2)
+    )
+    trainer.step = again.step = 1  # without R1
+    found: list[torch.Tensor] = []
+    for optimiser in (trainer.generator_optimiser, trainer.discriminator_optimiser):
+        optimiser.register_step_pre_hook(
+            lambda each, *_: found.extend(p.grad.clone() for p in each.param_groups[0]["params"])
+        )
+    trainer.train_step()
+
+    reals, fakes = again._real_images(16), again._fake_images(16)
+    assert again.features is not None and again.colours is not None
+    features = again.features
+    real_logits, fake_logits, real_felt, fake_felt = (
+        judge(images)
+        for judge in (again.discriminator, lambda images: features.heads(features.extract(images)))
+        for images in (reals, fakes)
+    )
+    loss_g = generator_loss(fake_logits) + generator_loss(fake_felt)
+    loss_g = loss_g + settings.colour_weight * again.colours.term(fakes)
+    loss_d = discriminator_loss(real_logits, fake_logits)
+    loss_d = loss_d + discriminator_loss(real_felt, fake_felt)
+    judges = again.discriminator_optimiser.param_groups[0]["params"]
+    expected = [
+        *torch.autograd.grad(loss_g, list(again.generator.parameters()), retain_graph=True),
+        *torch.autograd.grad(loss_d, judges),
+    ]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_checkpoints_of_other_networks_are_refused_with_advice(
+    tmp_path: Path, make_networks: Networks, pixels: np.ndarray
+) -> None:
+    _run(_trainer(make_networks, pixels), tmp_path)
+    other = GanTrainer(pixels, *make_networks(), None, SETTINGS, seed=3, device="cpu")
+    other.features = FeatureView(lambda x: [x], FeatureDiscriminator([7], [16], [1.0]), 1.0)
+    with pytest.raises(TrainingError, match="--force train_gan"):
+        _run(other, tmp_path)
 
 
 def test_killed_and_resumed_equals_unkilled(
