@@ -34,9 +34,7 @@ def diffuse(
         str, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="The part, in pixels of TARGET.")
     ],
     model: Model = DEFAULT_MODEL,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of the search (default: as the model refines).")
-    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of the search.")] = 100,
     learning_rate: Annotated[
         float, typer.Option(help="At the first step; a high one changes the face around the part.")
     ] = 0.01,
@@ -50,8 +48,7 @@ def diffuse(
     with errors_to_exit_codes():
         check_suffix(out, ".png")
         part = _parse_box(box)
-        if steps is not None:
-            check_range(steps, 0, MAX_STEPS, "--steps")
+        check_range(steps, 0, MAX_STEPS, "--steps")
         check_range(learning_rate, 1e-6, 10, "--learning-rate")
         check_model(model)
         for name, path in (("TARGET", target), ("CONTEXT", context)):
@@ -83,7 +80,7 @@ def _write(
     context: Path,
     box: Box,
     model: Path,
-    steps: int | None,
+    steps: int,
     learning_rate: float,
 ) -> None:
     from nfe.bundle import load_bundle
@@ -107,13 +104,12 @@ def _write(
         raise ParamsError(f"--box must lie within {side} x {side}, got {given}; make it smaller")
     bundle = load_bundle(model, pick_device(), bf16=False)
     resolution = bundle.generator.resolution
-    num_steps = bundle.description["refinement"]["num_steps"] if steps is None else steps
     result = diffuse_patch(
         resize_pixels(faces[0], resolution),
         resize_pixels(faces[1], resolution),
         scale_box(box, side, resolution),
         bundle,
-        num_steps,
+        steps,
         learning_rate,
         Progress("diffuse"),
     )

@@ -45,9 +45,7 @@ def restore(
         Path | None, typer.Option(help="Of inpaint: a picture, white where to fill.")
     ] = None,
     model: Model = DEFAULT_MODEL,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of the search (default: as the model refines).")
-    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of the search.")] = 100,
     codes: Annotated[int, typer.Option(help="Codes per face: more fit closer.")] = 4,
     layer: Annotated[
         int | None, typer.Option(help="Layers that see all the codes (default: half).")
@@ -174,7 +172,7 @@ def _settings(bundle: "Bundle", chosen: dict[str, Any]) -> "RestorationSettings"
     from nfe.inversion.restoration import RestorationSettings
 
     num_ws, refinement = bundle.generator.num_ws, bundle.description["refinement"]
-    names = ("num_steps", "pixel_weight", "perceptual_weight")
+    names = ("pixel_weight", "perceptual_weight")
     usual = {name: refinement[name] for name in names} | {"layer": num_ws // 2}
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = RestorationSettings(**{**usual, **given})

@@ -42,7 +42,7 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT = 4
+FORMAT = 5
 DESCRIPTION = "model.json"
 CARD = "README.md"
 DETECTOR = Path("detector") / "detector.onnx"

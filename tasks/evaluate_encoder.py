@@ -26,7 +26,7 @@ from tasks.refinement import (
     INDEX,
     JUDGE,
     TAGGER,
-    Refinement,
+    Optimisation,
 )
 from tasks.stage import StageParams, pick_device, write_metrics
 
@@ -48,7 +48,7 @@ class Params(StageParams):
     Attributes:
         num_images: Held-out faces to invert.
         methods: Which optimisations take part, beside every trained encoder.
-        image2stylegan: Optimisation from the mean code; its domain weight is 0.
+        image2stylegan: Optimisation from the mean code.
         nfe_z: Optimisation in Z on blurred pictures.
         mganprior: Several codes per picture.
         generator_refinement: The encoder's code, and a small change of the generator.
@@ -64,7 +64,7 @@ class Params(StageParams):
 
     num_images: Annotated[int, Field(ge=4, le=100_000)]
     methods: list[Method]
-    image2stylegan: Refinement
+    image2stylegan: Optimisation
     nfe_z: Blurred
     mganprior: MultiCode
     generator_refinement: GeneratorRefinement

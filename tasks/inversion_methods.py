@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nfe.errors import ParamsError
 from tasks.inversion_settings import Method, MethodSettings
 from tasks.refinement import Refinement, encode, refine_codes
-from tasks.stage import Progress
+from tasks.stage import Progress, has_bf16
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,10 +88,17 @@ def invert_by_all(
         started = time.monotonic()
         inversion = _of_codes(material, encode(encoder, material.images, settings.batch_size))
         yield name, replace(inversion, seconds=time.monotonic() - started, encoder=encoder)
+    if methods:
+        _in_domain(material, replace(settings, in_domain=_one_step(settings.in_domain)))
     for method in methods:
         started = time.monotonic()
         inversion = ways[method](material, settings)
         yield method, replace(inversion, seconds=time.monotonic() - started)
+
+
+def _one_step(refinement: Refinement) -> Refinement:
+    """Return the settings of a first step, whose preparations are no method's own cost."""
+    return refinement.model_copy(update={"num_steps": 1})
 
 
 def _start(material: Material, settings: MethodSettings) -> "Tensor":
@@ -106,30 +113,33 @@ def _of_codes(material: Material, w_plus: "Tensor", num_values: int | None = Non
     return Inversion(w_plus, lambda codes, _: material.generator.synthesis(codes), num_bytes)
 
 
-def _refined(
-    material: Material, start: "Tensor", refinement: Refinement, settings: MethodSettings
-) -> Inversion:
+def _in_domain(material: Material, settings: MethodSettings) -> Inversion:
     w_plus = refine_codes(
         material.images,
-        start,
+        _start(material, settings),
         material.generator,
         next(iter(material.encoders.values())),
         material.feature_maps,
-        refinement,
+        settings.in_domain,
         settings.batch_size,
         STAGE,
     )
     return _of_codes(material, w_plus)
 
 
-def _in_domain(material: Material, settings: MethodSettings) -> Inversion:
-    return _refined(material, _start(material, settings), settings.in_domain, settings)
-
-
 def _image2stylegan(material: Material, settings: MethodSettings) -> Inversion:
-    generator = material.generator
-    mean = generator.broadcast(generator.w_avg.expand(len(material.images), -1))
-    return _refined(material, mean, settings.image2stylegan, settings)
+    from nfe.inversion.optimise import image2stylegan
+
+    w_plus = image2stylegan(
+        material.images,
+        material.generator,
+        material.feature_maps,
+        **settings.image2stylegan.model_dump(),
+        batch_size=settings.batch_size,
+        bf16=has_bf16(str(material.images.device.type)),
+        on_progress=Progress(STAGE),
+    )
+    return _of_codes(material, w_plus)
 
 
 def _nfe_z(material: Material, settings: MethodSettings) -> Inversion:

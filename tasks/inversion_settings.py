@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tasks.refinement import Refinement, Weight
+from tasks.refinement import Optimisation, Refinement, Weight
 from tasks.stage import StageParams
 
 __all__ = ["Blurred", "GeneratorRefinement", "Method", "MethodSettings", "MultiCode"]
@@ -53,6 +53,8 @@ class GeneratorRefinement(StageParams):
     learning_rate: Rate
     pixel_weight: Weight
     perceptual_weight: Weight
+    locality_weight: Weight
+    locality_reach: Annotated[float, Field(gt=0, le=1, strict=False)]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class MethodSettings:
 
     Attributes:
         in_domain: From the encoder's codes.
-        image2stylegan: From the mean code; its domain weight is 0.
+        image2stylegan: From the mean code.
         nfe_z: From the sampled z nearest to the encoder's answer.
         mganprior: From the encoder's codes.
         generator_refinement: Around the encoder's codes.
@@ -70,7 +72,7 @@ class MethodSettings:
     """
 
     in_domain: Refinement
-    image2stylegan: Refinement
+    image2stylegan: Optimisation
     nfe_z: Blurred
     mganprior: MultiCode
     generator_refinement: GeneratorRefinement

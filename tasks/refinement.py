@@ -26,13 +26,18 @@ HOLDOUT = Path("data/curate/holdout.zip")
 Weight = Annotated[float, Field(ge=0, strict=False)]
 
 
-class Refinement(StageParams):
-    """Settings of one optimisation of codes; see nfe.inversion.optimise.refine."""
+class Optimisation(StageParams):
+    """Settings of one optimisation of codes; see nfe.inversion.optimise.image2stylegan."""
 
     num_steps: Annotated[int, Field(ge=0, le=100_000)]
     learning_rate: Annotated[float, Field(gt=0, le=10, strict=False)]
     pixel_weight: Weight
     perceptual_weight: Weight
+
+
+class Refinement(Optimisation):
+    """Settings of a refinement of the encoder's codes; see nfe.inversion.optimise.refine."""
+
     domain_weight: Weight
 
 
@@ -40,7 +45,7 @@ def refine_codes(
     images: "Tensor",
     w_plus: "Tensor",
     generator: "Generator",
-    encoder: "Encoder | None",
+    encoder: "Encoder",
     feature_maps: "FeatureMaps",
     settings: Refinement,
     batch_size: int,

@@ -34,6 +34,44 @@ WEIGHTS = (
 )
 
 
+class PlainWeights(StageParams):
+    """Terms of `plain`, which knows pixels alone."""
+
+    pixel: Weight
+
+
+class InDomainWeights(PlainWeights):
+    """Terms of `in_domain`: Zhu et al. 2020 with our latent term."""
+
+    perceptual: Weight
+    adversarial: Weight
+    latent: Weight
+
+
+class ForceInDomainWeights(InDomainWeights):
+    """Terms of `force_in_domain`: Leng et al. 2021 add the discriminator of codes."""
+
+    latent_adversarial: Weight
+
+
+class E4eWeights(PlainWeights):
+    """Terms of `e4e`: Tov et al. 2021."""
+
+    perceptual: Weight
+    similarity: Weight
+    delta: Weight
+    latent_adversarial: Weight
+
+
+class MethodWeights(StageParams):
+    """Weights of the terms of every method; see nfe.inversion.settings.EncoderSettings."""
+
+    in_domain: InDomainWeights
+    force_in_domain: ForceInDomainWeights
+    e4e: E4eWeights
+    plain: PlainWeights
+
+
 class LatentDiscriminator(StageParams):
     """How D_w is trained; see nfe.inversion.settings.LatentDiscriminatorSettings."""
 
@@ -43,14 +81,34 @@ class LatentDiscriminator(StageParams):
     pool_size: Annotated[int, Field(ge=0, le=100_000)]
 
 
+class SearchDirections(StageParams):
+    """Which are found for the refinement; see nfe.inversion.search.find_search_directions."""
+
+    num_directions: Annotated[int, Field(ge=1, le=100_000)]
+    num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
+    damping: Annotated[float, Field(gt=0, le=1, strict=False)]
+
+    @field_validator("num_samples")
+    @classmethod
+    def check_samples(cls, num_samples: int, info: ValidationInfo) -> int:
+        """Check that the samples can give so many directions."""
+        least = info.data.get("num_directions", 0)
+        if num_samples < least:
+            raise ValueError(f"must be at least num_directions = {least}, got {num_samples}")
+        return num_samples
+
+
 class Params(StageParams):
     """Section `train_encoder` of params.yaml; see nfe.inversion.settings.EncoderSettings.
 
     Attributes:
-        method: Which of the terms take part, see `weights_of`, and whether E answers with deltas.
-        baselines: Further methods, trained with the same values for evaluate_encoder's table.
+        method: Which terms take part, with which weights; the codes of e4e are a first one and
+            deltas, those of force_in_domain are standardised.
+        baselines: Further methods, trained beside it for evaluate_encoder's table.
         channel_base: Width times side of the layers of E, up to `channel_max`.
         channel_max: Largest width.
+        search_directions: Which are found for the refinement of codes.
+        weights: Of each method's terms.
         precision: Of the networks; auto is bf16 where the device computes in it.
         seed: Of the fresh weights and of all that is drawn.
     """
@@ -66,19 +124,14 @@ class Params(StageParams):
     mirror: bool
     learning_rate: Annotated[float, Field(gt=0, le=0.1)]
     discriminator_learning_rate: Annotated[float, Field(ge=0, le=0.1, strict=False)]
-    pixel_weight: Weight
-    perceptual_weight: Weight
-    adversarial_weight: Weight
-    latent_weight: Weight
-    similarity_weight: Weight
-    delta_weight: Weight
-    latent_adversarial_weight: Weight
+    weights: MethodWeights
     adversarial_interval: Annotated[int, Field(ge=1, le=1000)]
     r1_gamma: Weight
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
     latent_discriminator: LatentDiscriminator
     first_release: Annotated[float, Field(ge=0, lt=1, strict=False)]
     release_interval: Annotated[float, Field(ge=0, lt=1, strict=False)]
+    search_directions: SearchDirections
     precision: Literal["auto", "fp32", "bf16"]
     checkpoint_steps: Annotated[int, Field(ge=1)]
     seed: int
@@ -125,7 +178,7 @@ def train(
 
     trainer = build_trainer(params)
     fingerprint = fingerprint_of(
-        params.model_dump(exclude={"baselines"}),
+        params.model_dump(exclude={"baselines", "weights"}) | weights_of(params),
         DATASET,
         GENERATOR / "generator.safetensors",
         GENERATOR / "discriminator.safetensors",
@@ -158,6 +211,7 @@ def build_trainer(params: Params) -> "EncoderTrainer":
 
     from nfe.gan.storage import load_discriminator, load_generator
     from nfe.images import read_pixels_zip
+    from nfe.inversion.search import find_search_directions
     from nfe.inversion.training import EncoderTrainer
     from nfe.tagging.storage import load_tagger_network
 
@@ -170,14 +224,30 @@ def build_trainer(params: Params) -> "EncoderTrainer":
             f"got {pixels.shape[1]}; run train_gan again"
         )
     tagger = load_tagger_network(TAGGER, device)
+    settings = encoder_settings(params, device)
+    encoder = fresh_encoder(params, generator).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    directions = find_search_directions(
+        generator,
+        tagger.feature_maps,
+        len(encoder.search_directions),
+        params.search_directions.num_samples,
+        params.search_directions.damping,
+        settings.pixel_weight,
+        settings.perceptual_weight,
+        torch.Generator().manual_seed(params.seed),
+        device,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        encoder.search_along(directions)
     return EncoderTrainer(
         pixels,
         generator,
         load_discriminator(GENERATOR, device),
-        fresh_encoder(params, generator).to(device=device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        encoder,
         tagger.feature_maps,
         tagger.embedding,
-        encoder_settings(params, device),
+        settings,
         params.seed,
         device,
     )
@@ -208,7 +278,11 @@ def fresh_encoder(params: Params, generator: "Generator") -> "Encoder":
             channel_max=params.channel_max,
             num_ws=generator.num_ws,
             w_dim=generator.w_dim,
+            num_directions=min(
+                params.search_directions.num_directions, generator.num_ws * generator.w_dim
+            ),
             deltas=deltas,
+            standardised=params.method == "force_in_domain",
         )
 
 
@@ -229,24 +303,9 @@ def encoder_settings(params: Params, device: str) -> "EncoderSettings":
 
 
 def weights_of(params: Params) -> dict[str, float]:
-    """Return the weight of every term: that of params.yaml, or 0 where the method has no such term.
-
-    in_domain is Zhu et al. 2020 with our latent term; force_in_domain (Leng et al. 2021) adds the
-    discriminator of codes; e4e is Tov et al. 2021; plain knows pixels alone.
-    """
-    in_domain = ("pixel_weight", "perceptual_weight", "adversarial_weight", "latent_weight")
-    terms: tuple[str, ...]
-    match params.method:
-        case "in_domain":
-            terms = in_domain
-        case "force_in_domain":
-            terms = (*in_domain, "latent_adversarial_weight")
-        case "e4e":
-            terms = ("pixel_weight", "perceptual_weight", "similarity_weight", "delta_weight")
-            terms = (*terms, "latent_adversarial_weight")
-        case "plain":
-            terms = ("pixel_weight",)
-    return {name: getattr(params, name) if name in terms else 0.0 for name in WEIGHTS}
+    """Return the weight of every term, 0 where the method has no such term."""
+    own = getattr(params.weights, params.method).model_dump()
+    return {name: own.get(name.removesuffix("_weight"), 0.0) for name in WEIGHTS}
 
 
 def write_curves(trainer: "EncoderTrainer") -> None:

@@ -4,9 +4,10 @@ Every convolution of the synthesis gets a change of low rank, W + left @ right, 
 beside the code and applied when the picture is made: the generator itself stays as it is.
 
 Source: Roich et al. 2022 (PTI): the generator is tuned around a code that stays fixed; Hu et al.
-2022 (LoRA): the change is of low rank and begins at zero. We differ from PTI in three ways: the
-change is two thin matrices per convolution and not a whole generator, it belongs to one picture,
-and its low rank keeps it small in place of PTI's locality term.
+2022 (LoRA): the change is of low rank and begins at zero. We differ from PTI in two ways: the
+change is two thin matrices per convolution and not a whole generator, and it belongs to one
+picture. PTI's locality term, that other codes' pictures stay as they are, is what keeps edits of
+the code effective.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,10 +85,15 @@ def refine_generator(
     learning_rate: float,
     pixel_weight: float,
     perceptual_weight: float,
+    locality_weight: float,
+    locality_reach: float,
     random: torch.Generator,
     on_progress: Callable[[int, int, str], None],
 ) -> GeneratorChange:
     """Find the change that lets one code make one picture.
+
+    It minimises d(G'(w), x) + locality d(G'(v), G(v)), v = w + reach (mapping(z) - w), with a fresh
+    z at every step; d is the distance of pixels and features, G' the changed generator.
 
     Args:
         image: The target, [1, 3, H, W].
@@ -99,7 +105,9 @@ def refine_generator(
         learning_rate: At the first step; weights are N(0, 1).
         pixel_weight: Of the mean squared difference of pixels.
         perceptual_weight: Of the distance of feature maps.
-        random: Draws where the change begins, on the CPU.
+        locality_weight: Of the distance that other codes' pictures move; 0 for no such term.
+        locality_reach: How far the other codes lie, as a share of the way to a sampled one.
+        random: Draws where the change begins, and z, on the CPU.
         on_progress: Called with steps done, in all, and a note.
 
     Raises:
@@ -108,9 +116,7 @@ def refine_generator(
     """
     start = start_change(generator, rank, random)
     names = list(start.lefts)
-    distance = observed_distance(
-        image, lambda images: images, feature_maps, pixel_weight, perceptual_weight
-    )
+    distance = observed_distance(image, _as_is, feature_maps, pixel_weight, perceptual_weight)
 
     def change_of(values: Sequence[Tensor]) -> GeneratorChange:
         lefts, rights = values[: len(names)], values[len(names) :]
@@ -118,14 +124,30 @@ def refine_generator(
             dict(zip(names, lefts, strict=True)), dict(zip(names, rights, strict=True))
         )
 
+    def loss(values: Sequence[Tensor]) -> Tensor:
+        change = change_of(values)
+        if not locality_weight:
+            return distance(synthesise_changed(w_plus, change, generator))
+        z = torch.randn(1, generator.z_dim, generator=random).to(image.device)
+        with torch.no_grad():
+            other = w_plus.lerp(generator.broadcast(generator.mapping(z)), locality_reach)
+            before = generator.synthesis(other)
+        own, after = synthesise_changed(torch.cat([w_plus, other]), change, generator).chunk(2)
+        moved = observed_distance(before, _as_is, feature_maps, pixel_weight, perceptual_weight)
+        return distance(own) + locality_weight * moved(after)
+
     found = minimise(
         [*start.lefts.values(), *start.rights.values()],
-        lambda values: distance(synthesise_changed(w_plus, change_of(values), generator)),
+        loss,
         num_steps,
         learning_rate,
         on_progress,
     )
     return change_of(found)
+
+
+def _as_is(images: Tensor) -> Tensor:
+    return images
 
 
 def _convolutions(generator: Generator) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ def refine(
     images: Tensor,
     w_plus: Tensor,
     generator: Generator,
-    encoder: Encoder | None,
+    encoder: Encoder,
     feature_maps: FeatureMaps,
     num_steps: int,
     learning_rate: float,
@@ -33,16 +33,17 @@ def refine(
 
     pixel |G(w) - x|^2 + perceptual |F(G(w)) - F(x)|^2 + domain |w - E(G(w))|^2
 
-    with Adam, whose learning rate falls to 0 along half a cosine. A term of weight 0 is left out.
+    over w = start + sum_i u_i direction_i, with Adam, whose learning rate falls to 0 along half a
+    cosine; the directions are those of the encoder. A term of weight 0 is left out.
 
     Args:
         images: The targets, [N, 3, H, W], in [-1, 1].
         w_plus: Codes to start from, usually E(images), [N, num_ws, w_dim].
         generator: Frozen generator.
-        encoder: Frozen encoder in evaluation mode; None where `domain_weight` is 0.
+        encoder: Frozen encoder in evaluation mode.
         feature_maps: Frozen features for the perceptual term.
         num_steps: Steps of Adam.
-        learning_rate: At the first step, in units of w.
+        learning_rate: At the first step, as a share of a direction.
         pixel_weight: Of the mean squared difference of pixels.
         perceptual_weight: Of the distance of feature maps.
         domain_weight: Of the squared distance of codes, in deviations of w; it keeps the codes
@@ -56,63 +57,28 @@ def refine(
 
     Raises:
         TrainingError: If a loss is NaN or infinite.
-        ValueError: If the encoder is missing or in training mode, where images of a batch mix.
+        ValueError: If the encoder is in training mode, where images of a batch mix.
 
     Source: Zhu et al. 2020 (IDInvert), section 3.2. We add the decay, which ends lower in few
-        steps.
+        steps, and the directions, with which 30 steps go as far as 100 in the entries of w.
     """
-    if domain_weight and (encoder is None or encoder.training):
-        raise ValueError("encoder must be given and in evaluation mode; call encoder.eval()")
-    total = num_steps * len(images)
-    results = []
-    for start in range(0, len(images), batch_size):
-        target = images[start : start + batch_size]
-        autocast = torch.autocast(target.device.type, torch.bfloat16, enabled=bf16)
-        with torch.no_grad(), autocast:
-            target_maps = feature_maps(target) if perceptual_weight else []
-        loss_of = partial(
-            _loss,
-            target,
-            target_maps,
-            generator,
-            encoder if domain_weight else None,
-            feature_maps,
-            (pixel_weight, perceptual_weight, domain_weight),
-            autocast,
-        )
-        before, count = start * num_steps, len(target)
-
-        def tell(done: int, _: int, note: str, before: int = before, count: int = count) -> None:
-            on_progress(before + done * count, total, note)
-
-        codes = w_plus[start : start + batch_size]
-        results += minimise([codes], loss_of, num_steps, learning_rate, tell)
-    return torch.cat(results)
-
-
-def _loss(
-    target: Tensor,
-    target_maps: list[Tensor],
-    generator: Generator,
-    encoder: Encoder | None,
-    feature_maps: FeatureMaps,
-    weights: tuple[float, float, float],
-    autocast: torch.autocast,
-    values: Sequence[Tensor],
-) -> Tensor:
-    """Return the loss of each image, [N], for codes [N, num_ws, w_dim]."""
-    (codes,) = values
-    pixel_weight, perceptual_weight, domain_weight = weights
-    with autocast:
-        result = generator.synthesis(codes).float()
-        maps = feature_maps(result) if perceptual_weight else []
-        answer = encoder(result).float() if encoder else codes
-    loss = pixel_weight * pixel_distance(result, target)
-    if perceptual_weight:
-        loss = loss + perceptual_weight * perceptual_distance(maps, target_maps)
-    if encoder:
-        loss = loss + domain_weight * code_distance(codes, answer, encoder.w_scale)
-    return loss
+    if encoder.training:
+        raise ValueError("encoder must be in evaluation mode; call encoder.eval()")
+    return _optimise(
+        images,
+        w_plus,
+        images.new_zeros(len(images), len(encoder.search_directions)),
+        encoder.move,
+        generator,
+        encoder if domain_weight else None,
+        feature_maps,
+        num_steps,
+        learning_rate,
+        (pixel_weight, perceptual_weight, domain_weight),
+        batch_size,
+        bf16,
+        on_progress,
+    )
 
 
 def image2stylegan(
@@ -127,26 +93,92 @@ def image2stylegan(
     bf16: bool,
     on_progress: Callable[[int, int, str], None],
 ) -> Tensor:
-    """Optimise codes from the mean code on pixels and features alone: `refine` without a domain.
+    """Optimise the entries of codes from the mean code on pixels and features alone.
+
+    The arguments are those of `refine`; `learning_rate` is in units of w.
 
     Returns:
         Codes, [N, num_ws, w_dim].
 
+    Raises:
+        TrainingError: If a loss is NaN or infinite.
+
     Source: Abdal et al. 2019 (Image2StyleGAN), algorithm 1.
     """
     start = generator.broadcast(generator.w_avg.expand(len(images), -1))
-    return refine(
+    return _optimise(
         images,
         start,
+        torch.zeros_like(start),
+        lambda moves: moves,
         generator,
         None,
         feature_maps,
         num_steps,
         learning_rate,
-        pixel_weight,
-        perceptual_weight,
-        0.0,
+        (pixel_weight, perceptual_weight, 0.0),
         batch_size,
         bf16,
         on_progress,
     )
+
+
+def _optimise(
+    images: Tensor,
+    w_plus: Tensor,
+    moves: Tensor,
+    move: Callable[[Tensor], Tensor],
+    generator: Generator,
+    encoder: Encoder | None,
+    feature_maps: FeatureMaps,
+    num_steps: int,
+    learning_rate: float,
+    weights: tuple[float, float, float],
+    batch_size: int,
+    bf16: bool,
+    on_progress: Callable[[int, int, str], None],
+) -> Tensor:
+    """Optimise codes w_plus + move(moves) over moves, [N, ...], batch by batch."""
+    total = num_steps * len(images)
+    autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
+    results = []
+    for start in range(0, len(images), batch_size):
+        target, codes, own = (x[start : start + batch_size] for x in (images, w_plus, moves))
+        with torch.no_grad(), autocast:
+            target_maps = feature_maps(target) if weights[1] else []
+        known = target, target_maps, codes, move
+        loss_of = partial(_loss, *known, generator, encoder, feature_maps, weights, autocast)
+
+        def tell(done: int, _: int, note: str, turn: int = start, count: int = len(own)) -> None:
+            on_progress(turn * num_steps + done * count, total, note)
+
+        (found,) = minimise([own], loss_of, num_steps, learning_rate, tell)
+        results.append(codes + move(found))
+    return torch.cat(results)
+
+
+def _loss(
+    target: Tensor,
+    target_maps: list[Tensor],
+    start: Tensor,
+    move: Callable[[Tensor], Tensor],
+    generator: Generator,
+    encoder: Encoder | None,
+    feature_maps: FeatureMaps,
+    weights: tuple[float, float, float],
+    autocast: torch.autocast,
+    values: Sequence[Tensor],
+) -> Tensor:
+    """Return the loss of each image, [N], for codes start + move(values[0])."""
+    codes = start + move(values[0])
+    pixel_weight, perceptual_weight, domain_weight = weights
+    with autocast:
+        result = generator.synthesis(codes).float()
+        maps = feature_maps(result) if perceptual_weight else []
+        answer = encoder(result).float() if encoder else codes
+    loss = pixel_weight * pixel_distance(result, target)
+    if perceptual_weight:
+        loss = loss + perceptual_weight * perceptual_distance(maps, target_maps)
+    if encoder:
+        loss = loss + domain_weight * code_distance(codes, answer, encoder.w_scale)
+    return loss

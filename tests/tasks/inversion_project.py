@@ -17,6 +17,7 @@ from nfe.tagging.groups import Group
 from nfe.tagging.network import TaggerNetwork
 from nfe.weights import save_weights
 
+IN_DOMAIN = {"pixel": 1.0, "perceptual": 0.5, "adversarial": 0.05, "latent": 0.1}
 ENCODER_VALUES: dict[str, Any] = {
     "method": "in_domain",
     "baselines": [],
@@ -29,13 +30,18 @@ ENCODER_VALUES: dict[str, Any] = {
     "mirror": True,
     "learning_rate": 0.001,
     "discriminator_learning_rate": 0.001,
-    "pixel_weight": 1.0,
-    "perceptual_weight": 0.5,
-    "adversarial_weight": 0.05,
-    "latent_weight": 0.1,
-    "similarity_weight": 0.5,
-    "delta_weight": 0.01,
-    "latent_adversarial_weight": 0.1,
+    "weights": {
+        "in_domain": IN_DOMAIN,
+        "force_in_domain": IN_DOMAIN | {"latent_adversarial": 0.1},
+        "e4e": {
+            "pixel": 1.0,
+            "perceptual": 0.5,
+            "similarity": 0.5,
+            "delta": 0.01,
+            "latent_adversarial": 0.1,
+        },
+        "plain": {"pixel": 1.0},
+    },
     "adversarial_interval": 2,
     "r1_gamma": 1.0,
     "r1_interval": 2,
@@ -47,17 +53,18 @@ ENCODER_VALUES: dict[str, Any] = {
     },
     "first_release": 0.3,
     "release_interval": 0.1,
+    "search_directions": {"num_directions": 40, "num_samples": 64, "damping": 0.01},
     "precision": "fp32",
     "checkpoint_steps": 4,
     "seed": 1,
 }
-REFINEMENT = {
+OPTIMISATION = {
     "num_steps": 10,
     "learning_rate": 0.05,
     "pixel_weight": 1.0,
     "perceptual_weight": 0.5,
-    "domain_weight": 0.1,
 }
+REFINEMENT = OPTIMISATION | {"learning_rate": 0.5, "domain_weight": 0.1}
 
 
 def make_project(root: Path, with_encoder: bool) -> Generator:
@@ -85,8 +92,16 @@ def make_project(root: Path, with_encoder: bool) -> Generator:
         faces = generator(torch.randn(count, 16)).detach()
         write_faces(root / "data" / "curate" / f"{name}.zip", faces)
     if with_encoder:
-        encoder = Encoder(resolution=16, channel_base=128, channel_max=16, num_ws=6, w_dim=16)
+        encoder = Encoder(
+            resolution=16,
+            channel_base=128,
+            channel_max=16,
+            num_ws=6,
+            w_dim=16,
+            num_directions=96,
+        )
         encoder.centre_on(w)
+        encoder.search_along(0.1 * torch.eye(96).view(96, 6, 16))
         save_encoder(root / "data" / "train_encoder" / "model", encoder)
     return generator
 

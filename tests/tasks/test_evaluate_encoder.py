@@ -15,7 +15,7 @@ from nfe.images import decode_pixels
 from tasks import evaluate_encoder
 
 from .editing_project import ATTRIBUTES, make_editing_project
-from .inversion_project import REFINEMENT
+from .inversion_project import OPTIMISATION, REFINEMENT
 from .test_edit import VALUES as EDITING
 from .test_invert import VALUES as INVERTING
 
@@ -25,10 +25,12 @@ METHODS = ["in_domain", "image2stylegan", "nfe_z", "mganprior", "generator_refin
 VALUES = {
     "num_images": 8,
     "methods": METHODS,
-    "image2stylegan": REFINEMENT | {"num_steps": 20, "domain_weight": 0},
+    "image2stylegan": OPTIMISATION | {"num_steps": 20},
     "nfe_z": STEPS | {"blur_kernel": 3, "blur_sigma": 11, "prior_weight": 20},
     "mganprior": STEPS | WEIGHTS | {"num_codes": 3, "layer": 3, "spread": 0.5},
-    "generator_refinement": STEPS | WEIGHTS | {"rank": 2},
+    "generator_refinement": STEPS
+    | WEIGHTS
+    | {"rank": 2, "locality_weight": 0.1, "locality_reach": 0.5},
     "edits": [{"set": {"hair": "blue"}, "keep": []}, {"set": {"hair": "plaid"}, "keep": []}],
     "batch_size": 5,
     "num_sampled": 200,
@@ -176,6 +178,7 @@ def test_a_layer_that_the_generator_lacks_is_refused(
         {"nfe_z": VALUES["nfe_z"] | {"blur_kernel": 4}},
         {"mganprior": VALUES["mganprior"] | {"num_codes": 0}},
         {"generator_refinement": VALUES["generator_refinement"] | {"rank": 0}},
+        {"generator_refinement": VALUES["generator_refinement"] | {"locality_reach": 0}},
     ],
 )
 def test_wrong_parameters_are_refused(change: dict[str, object]) -> None:

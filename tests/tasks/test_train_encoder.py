@@ -27,6 +27,7 @@ def test_the_stage_writes_all_of_its_files(project: Path) -> None:
     train_encoder.run(train_encoder.Params.model_validate(ENCODER_VALUES))
     out = project / "data" / "train_encoder"
     assert load_encoder(out / "model", "cpu").config["num_ws"] == 6
+    assert load_encoder(out / "model", "cpu").search_directions.shape == (40, 6, 16)
     curves = pd.read_csv(out / "curves.csv")
     assert list(curves["step"]) == [4, 8, 10]
     assert {"pixel", "perceptual", "adversarial", "latent", "discriminator"} <= set(curves)
@@ -78,7 +79,9 @@ def test_other_methods_train_other_encoders_and_resume(project: Path, method: st
     train_encoder.run(params)
     whole = model.read_bytes()
     assert whole != in_domain
-    assert load_encoder(out / "model", "cpu").deltas == (method == "e4e")
+    encoder = load_encoder(out / "model", "cpu")
+    assert encoder.deltas == (method == "e4e")
+    assert encoder.standardised == (method == "force_in_domain")
 
     for file in (out / "checkpoints").glob("checkpoint-000000010.*"):
         file.unlink()
@@ -125,10 +128,24 @@ def test_baselines_are_what_their_methods_alone_would_train(project: Path) -> No
 def test_a_method_is_a_set_of_terms(method: str, terms: str) -> None:
     params = train_encoder.Params.model_validate(ENCODER_VALUES | {"method": method})
     settings = train_encoder.encoder_settings(params, "cpu")
+    own = ENCODER_VALUES["weights"][method]
+    assert set(own) == set(terms.split())
     for name in train_encoder.WEIGHTS:
-        expected = ENCODER_VALUES[name] if name.removesuffix("_weight") in terms.split() else 0
-        assert getattr(settings, name) == expected, name
+        assert getattr(settings, name) == own.get(name.removesuffix("_weight"), 0), name
     assert settings.latent_discriminator.pool_size == (20 if method == "e4e" else 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "term"), [("in_domain", "delta"), ("plain", "perceptual"), ("e4e", "adversarial")]
+)
+def test_a_term_that_a_method_does_not_have_is_refused(method: str, term: str) -> None:
+    with pytest.raises(ValidationError, match=f"{method}.{term}"):
+        train_encoder.Params.model_validate(ENCODER_VALUES | {"weights": weights(method, term, 1)})
+
+
+def weights(method: str, term: str, value: float) -> dict[str, dict[str, float]]:
+    whole: dict[str, dict[str, float]] = ENCODER_VALUES["weights"]
+    return whole | {method: whole[method] | {term: value}}
 
 
 def test_every_weight_of_the_settings_belongs_to_a_method() -> None:
@@ -142,6 +159,7 @@ def test_a_run_too_short_for_its_deltas_is_refused(project: Path) -> None:
         train_encoder.run(train_encoder.Params.model_validate(values))
 
 
+DIRECTIONS = {"num_directions": 8, "num_samples": 8, "damping": 0.01}
 LATENT_DISCRIMINATOR = {"learning_rate": 0.001, "r1_gamma": 1, "r1_interval": 2, "pool_size": 5}
 
 
@@ -151,10 +169,13 @@ LATENT_DISCRIMINATOR = {"learning_rate": 0.001, "r1_gamma": 1, "r1_interval": 2,
         {"kimg": 0},
         {"learning_rate": 1.0},
         {"discriminator_learning_rate": -0.1},
-        {"pixel_weight": -1},
-        {"similarity_weight": -1},
-        {"delta_weight": -1},
-        {"latent_adversarial_weight": -1},
+        {"weights": weights("plain", "pixel", -1)},
+        {"weights": weights("e4e", "similarity", -1)},
+        {"weights": weights("e4e", "delta", -1)},
+        {"weights": weights("force_in_domain", "latent_adversarial", -1)},
+        {"search_directions": DIRECTIONS | {"num_directions": 0}},
+        {"search_directions": DIRECTIONS | {"num_samples": 7}},
+        {"search_directions": DIRECTIONS | {"damping": 0}},
         {"method": "psp"},
         {"baselines": ["psp"]},
         {"baselines": ["in_domain"]},

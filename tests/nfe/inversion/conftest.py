@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from nfe.gan.networks import Discriminator, Generator
 from nfe.inversion.encoders import Encoder
 
+NUM_DIRECTIONS = 96  # every entry of a code by itself
+
 
 def make_generator(seed: int = 0) -> Generator:
     torch.manual_seed(seed)
@@ -33,11 +35,20 @@ def make_discriminator() -> Discriminator:
     return Discriminator(resolution=16, channel_base=128, channel_max=16)
 
 
-def make_encoder(seed: int = 2, deltas: bool = False) -> Encoder:
+def make_encoder(seed: int = 2, deltas: bool = False, standardised: bool = False) -> Encoder:
     torch.manual_seed(seed)
-    return Encoder(
-        resolution=16, channel_base=128, channel_max=16, num_ws=6, w_dim=16, deltas=deltas
+    encoder = Encoder(
+        resolution=16,
+        channel_base=128,
+        channel_max=16,
+        num_ws=6,
+        w_dim=16,
+        num_directions=NUM_DIRECTIONS,
+        deltas=deltas,
+        standardised=standardised,
     )
+    encoder.search_along(torch.eye(NUM_DIRECTIONS).view(NUM_DIRECTIONS, 6, 16))
+    return encoder
 
 
 def toy_features(images: Tensor) -> list[Tensor]:

@@ -18,10 +18,27 @@ def quiet(done: int, total: int, note: str) -> None:
     """Show no progress."""
 
 
-def run(generator: Generator, image: Tensor, w_plus: Tensor, rank: int = 2) -> GeneratorChange:
-    random = torch.Generator().manual_seed(3)
+def run(
+    generator: Generator,
+    image: Tensor,
+    w_plus: Tensor,
+    rank: int = 2,
+    locality_weight: float = 0.0,
+) -> GeneratorChange:
     return refine_generator(
-        image, w_plus, generator, toy_features, rank, 60, 0.05, 1.0, 0.1, random, quiet
+        image,
+        w_plus,
+        generator,
+        toy_features,
+        rank=rank,
+        num_steps=60,
+        learning_rate=0.05,
+        pixel_weight=1.0,
+        perceptual_weight=0.1,
+        locality_weight=locality_weight,
+        locality_reach=0.5,
+        random=torch.Generator().manual_seed(3),
+        on_progress=quiet,
     )
 
 
@@ -71,6 +88,22 @@ def test_a_higher_rank_fits_closer(generator: Generator, image: Tensor, w_plus: 
         for rank in (1, 4)
     ]
     assert errors[1] < errors[0]
+
+
+def test_locality_leaves_the_pictures_of_other_codes(
+    generator: Generator, image: Tensor, w_plus: Tensor
+) -> None:
+    z = torch.randn(20, 16, generator=torch.Generator().manual_seed(5))
+    others = w_plus.lerp(generator.broadcast(generator.mapping(z)), 0.5)
+
+    def moved(change: GeneratorChange) -> float:
+        difference = synthesise_changed(others, change, generator) - generator.synthesis(others)
+        return float(difference.square().mean())
+
+    free, held = (run(generator, image, w_plus, 2, weight) for weight in (0.0, 1.0))
+    assert moved(held) < 0.5 * moved(free)
+    own = synthesise_changed(w_plus, held, generator)
+    assert (own - image).square().mean() < (generator.synthesis(w_plus) - image).square().mean()
 
 
 def test_the_size_is_that_of_the_matrices(generator: Generator) -> None:

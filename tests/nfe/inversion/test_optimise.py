@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -18,12 +19,13 @@ def quiet(done: int, total: int, note: str) -> None:
 
 def run(
     generator: Generator,
+    encoder: Encoder,
     images: Tensor,
     start: Tensor,
-    encoder: Encoder | None = None,
     domain_weight: float = 0.0,
     num_steps: int = 40,
     batch_size: int = 8,
+    on_progress: Callable[[int, int, str], None] = quiet,
 ) -> Tensor:
     return refine(
         images,
@@ -38,7 +40,7 @@ def run(
         domain_weight=domain_weight,
         batch_size=batch_size,
         bf16=False,
-        on_progress=quiet,
+        on_progress=on_progress,
     )
 
 
@@ -62,29 +64,45 @@ def judge(encoder: Encoder, generator: Generator) -> Encoder:
 
 
 def test_generated_images_are_found_again(
-    generator: Generator, images: Tensor, start: Tensor
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
 ) -> None:
     before = pixel_distance(generator.synthesis(start), images)
-    result = run(generator, images, start, num_steps=300)
+    result = run(generator, judge, images, start, num_steps=300)
     after = pixel_distance(generator.synthesis(result), images)
     assert (after < 0.1 * before).all()
 
 
-def test_the_start_is_left_as_it_was(generator: Generator, images: Tensor, start: Tensor) -> None:
+def test_the_start_is_left_as_it_was(
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
+) -> None:
     copy = start.clone()
-    run(generator, images, start, num_steps=2)
+    run(generator, judge, images, start, num_steps=2)
     assert torch.equal(start, copy)
 
 
-def test_no_step_changes_nothing(generator: Generator, images: Tensor, start: Tensor) -> None:
-    assert torch.equal(run(generator, images, start, num_steps=0), start)
+def test_no_step_changes_nothing(
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
+) -> None:
+    assert torch.equal(run(generator, judge, images, start, num_steps=0), start)
+
+
+def test_codes_move_along_the_directions_alone(
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
+) -> None:
+    two = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(3))
+    judge.search_directions.zero_()
+    judge.search_directions[:2] = two
+    moves = (run(generator, judge, images, start, num_steps=5) - start).flatten(1)
+    assert (moves.abs().amax(dim=1) > 1e-3).all()
+    along = torch.linalg.lstsq(two.flatten(1).T, moves.T).solution
+    torch.testing.assert_close((two.flatten(1).T @ along).T, moves, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("domain_weight", [0.0, 1.0])
 def test_images_do_not_depend_on_their_batch(
     generator: Generator, judge: Encoder, images: Tensor, start: Tensor, domain_weight: float
 ) -> None:
-    few = partial(run, generator, images, start, judge, domain_weight, num_steps=8)
+    few = partial(run, generator, judge, images, start, domain_weight, num_steps=8)
     together, alone, pairs = few(), few(batch_size=1), few(batch_size=2)
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
     torch.testing.assert_close(together, pairs, rtol=0, atol=1e-4)
@@ -97,44 +115,38 @@ def test_the_domain_term_keeps_codes_near_the_answer_of_the_encoder(
         with torch.no_grad():
             return code_distance(w_plus, judge(generator.synthesis(w_plus)), judge.w_scale)
 
-    free = run(generator, images, start)
-    kept = run(generator, images, start, judge, domain_weight=5.0)
+    free = run(generator, judge, images, start)
+    kept = run(generator, judge, images, start, domain_weight=5.0)
     assert (departure(kept) < 0.5 * departure(free)).all()
 
 
 def test_an_encoder_that_mixes_a_batch_is_refused(
     generator: Generator, encoder: Encoder, images: Tensor, start: Tensor
 ) -> None:
-    for wrong in (encoder.train(), None):
-        with pytest.raises(ValueError, match="evaluation mode"):
-            run(generator, images, start, wrong, domain_weight=1.0)
+    with pytest.raises(ValueError, match="evaluation mode"):
+        run(generator, encoder.train(), images, start, domain_weight=1.0)
 
 
-def test_image2stylegan_is_refinement_from_the_mean_code(
-    generator: Generator, images: Tensor
+def test_image2stylegan_is_the_search_over_every_entry_from_the_mean_code(
+    generator: Generator, judge: Encoder, images: Tensor
 ) -> None:
     codes = image2stylegan(images, generator, toy_features, 40, 0.05, 1.0, 0.5, 8, False, quiet)
     mean = generator.broadcast(generator.w_avg.expand(5, -1))
-    assert torch.equal(codes, run(generator, images, mean))
+    expected = run(generator, judge, images, mean)
+    torch.testing.assert_close(codes, expected, rtol=0, atol=1e-5)
 
 
 def test_progress_counts_images_times_steps(
-    generator: Generator, images: Tensor, start: Tensor
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
 ) -> None:
-    seen = []
-    refine(
+    seen: list[tuple[int, int]] = []
+    run(
+        generator,
+        judge,
         images,
         start,
-        generator,
-        None,
-        toy_features,
         num_steps=2,
-        learning_rate=0.05,
-        pixel_weight=1.0,
-        perceptual_weight=0.0,
-        domain_weight=0.0,
         batch_size=3,
-        bf16=False,
         on_progress=lambda done, total, note: seen.append((done, total)),
     )
     assert seen == [(3, 10), (6, 10), (8, 10), (10, 10)]

@@ -18,7 +18,9 @@ def networks() -> tuple[Generator, Encoder]:
         channel_max=16,
         architecture="stylegan2",
     )
-    encoder = Encoder(resolution=16, channel_base=128, channel_max=16, num_ws=6, w_dim=16)
+    encoder = Encoder(
+        resolution=16, channel_base=128, channel_max=16, num_ws=6, w_dim=16, num_directions=1
+    )
     return generator.requires_grad_(False).eval(), encoder.eval()
 
 
