@@ -65,7 +65,7 @@ def test_there_are_no_more_directions_than_samples_or_entries(generator: Generat
     assert find(generator, 500, 200, 0.01).shape == (96, 6, 16)
 
 
-def test_half_of_the_directions_reach_more_than_half_of_what_pictures_show(
+def test_half_of_the_directions_hold_nearly_all_that_pictures_show(
     generator: Generator,
 ) -> None:
     directions = find(generator, 96, 600, 0.01)
