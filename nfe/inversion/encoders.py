@@ -130,7 +130,10 @@ class Encoder(nn.Module):
         nn.init.zeros_(self.output.bias)
         self.register_buffer("w_avg", torch.zeros(w_dim))
         self.register_buffer("w_scale", torch.ones(w_dim))
-        self.register_buffer("search_directions", torch.zeros(num_directions, num_ws, w_dim))
+        directions = torch.zeros(
+            num_directions, num_ws, w_dim, dtype=torch.float16
+        )  # half the file
+        self.register_buffer("search_directions", directions)
         if standardised:
             self.along = nn.Linear(self.output.in_features, num_directions, bias=False)
             nn.init.zeros_(self.along.weight)
@@ -160,7 +163,7 @@ class Encoder(nn.Module):
 
     def move(self, moves: Tensor) -> Tensor:
         """Return the change of codes, [N, num_ws, w_dim], by moves [N, num_directions]."""
-        change: Tensor = moves @ self.search_directions.flatten(1)
+        change: Tensor = moves @ self.search_directions.flatten(1).to(moves)
         return change.view(-1, self.num_ws, self.w_dim)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ def test_a_move_is_a_sum_of_directions(encoder: Encoder) -> None:
     moves = torch.zeros(1, 96)
     moves[0, 3], moves[0, 7] = 2.0, -1.0
     expected = 2 * directions[3] - directions[7]
-    torch.testing.assert_close(encoder.move(moves)[0], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(encoder.move(moves)[0], expected, rtol=0, atol=5e-3)  # of float16
 
 
 def test_a_standardised_encoder_begins_with_what_pictures_do_not_show() -> None:

@@ -89,13 +89,14 @@ def test_no_step_changes_nothing(
 def test_codes_move_along_the_directions_alone(
     generator: Generator, judge: Encoder, images: Tensor, start: Tensor
 ) -> None:
-    two = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(3))
+    two = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(3)).half()
     judge.search_directions.zero_()
     judge.search_directions[:2] = two
     moves = (run(generator, judge, images, start, num_steps=5) - start).flatten(1)
     assert (moves.abs().amax(dim=1) > 1e-3).all()
-    along = torch.linalg.lstsq(two.flatten(1).T, moves.T).solution
-    torch.testing.assert_close((two.flatten(1).T @ along).T, moves, rtol=0, atol=1e-5)
+    axes = two.flatten(1).float().T  # [96, 2]
+    along = torch.linalg.lstsq(axes, moves.T).solution
+    torch.testing.assert_close((axes @ along).T, moves, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("domain_weight", [0.0, 1.0])
