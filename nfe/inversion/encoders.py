@@ -130,9 +130,8 @@ class Encoder(nn.Module):
         nn.init.zeros_(self.output.bias)
         self.register_buffer("w_avg", torch.zeros(w_dim))
         self.register_buffer("w_scale", torch.ones(w_dim))
-        directions = torch.zeros(
-            num_directions, num_ws, w_dim, dtype=torch.float16
-        )  # half the file
+        # In float16, which halves the file and is finer than a step.
+        directions = torch.zeros(num_directions, num_ws, w_dim, dtype=torch.float16)
         self.register_buffer("search_directions", directions)
         if standardised:
             self.along = nn.Linear(self.output.in_features, num_directions, bias=False)

@@ -60,7 +60,7 @@ def refine(
         ValueError: If the encoder is in training mode, where images of a batch mix.
 
     Source: Zhu et al. 2020 (IDInvert), section 3.2. We add the decay, which ends lower in few
-        steps, and the directions, with which 30 steps go as far as 100 in the entries of w.
+        steps, and the directions, with which 30 steps reach the error of 100 in the entries of w.
     """
     if encoder.training:
         raise ValueError("encoder must be in evaluation mode; call encoder.eval()")

@@ -34,8 +34,8 @@ def find_search_directions(
     sqrt(damping l_0 / (l_i + damping l_0)), so that a step along each changes a picture about as
     much as along any other, and none is longer than 1.
 
-    H is estimated from gradients of the residuals' sum with random signs e ~ N(0, 1), whose outer
-    products have the mean J^T J.
+    H is estimated from gradients of sums of the residuals, each times a draw of N(0, 1): their
+    outer products have the mean J^T J.
 
     Args:
         generator: Frozen generator.
@@ -45,7 +45,7 @@ def find_search_directions(
         damping: What counts as flat, as a share of the greatest eigenvalue l_0.
         pixel_weight: Of the mean squared difference of pixels.
         perceptual_weight: Of the distance of feature maps.
-        random: Draws codes and signs, on the CPU.
+        random: Draws codes and factors, on the CPU.
         device: Where the networks are.
 
     Returns:
@@ -62,12 +62,12 @@ def find_search_directions(
             w_plus = generator.broadcast(generator.mapping(z)).clone()
         w_plus.requires_grad_(True)
         images = generator.synthesis(w_plus).float()
-        total = _signed_sum(images, math.sqrt(pixel_weight / images[0].numel()), random)
+        total = _random_sum(images, math.sqrt(pixel_weight / images[0].numel()), random)
         maps = feature_maps(images) if perceptual_weight else []
         for each in maps:
             places = each.shape[2] * each.shape[3]
             weight = math.sqrt(perceptual_weight / (len(maps) * places))
-            total = total + _signed_sum(F.normalize(each.float(), dim=1), weight, random)
+            total = total + _random_sum(F.normalize(each.float(), dim=1), weight, random)
         gradients += torch.autograd.grad(total, w_plus)
     rows = torch.cat(gradients)  # [num_samples, num_ws, w_dim]
     _, lengths, axes = torch.linalg.svd(rows.flatten(1), full_matrices=False)
@@ -78,7 +78,7 @@ def find_search_directions(
     return directions.view(-1, *rows.shape[1:]).contiguous()
 
 
-def _signed_sum(values: Tensor, weight: float, random: torch.Generator) -> Tensor:
+def _random_sum(values: Tensor, weight: float, random: torch.Generator) -> Tensor:
     """Sum values, each times `weight` and a draw of N(0, 1)."""
-    signs = torch.randn(values.shape, generator=random).to(values.device)
-    return weight * (values * signs).sum()
+    factors = torch.randn(values.shape, generator=random).to(values.device)
+    return weight * (values * factors).sum()
