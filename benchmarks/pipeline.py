@@ -147,7 +147,9 @@ def seed_inversion(pixels: np.ndarray) -> float:
     image = images_from_pixels(pixels[:1])
     z = torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(0))
     started = time.perf_counter()
-    optimise_z(image, z, generator, SEED_STEPS, SEED_RATE, *SEED_BLUR, SEED_PRIOR, lambda *_: None)
+    optimise_z(
+        image, z, generator, SEED_STEPS, SEED_RATE, *SEED_BLUR, SEED_PRIOR, 0.0, lambda *_: None
+    )
     return 1 / (time.perf_counter() - started)
 
 

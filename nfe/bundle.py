@@ -42,7 +42,7 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT = 5
+FORMAT = 6
 DESCRIPTION = "model.json"
 CARD = "README.md"
 DETECTOR = Path("detector") / "detector.onnx"

@@ -11,9 +11,11 @@ from tasks.stage import StageParams, has_bf16
 if TYPE_CHECKING:
     import numpy as np
 
+    from nfe.gan.attribute_reading import AttributeReading
     from nfe.gan.feature_discriminator import FeatureView
     from nfe.gan.networks import Discriminator, Generator
     from nfe.gan.settings import TrainingSettings
+    from nfe.tagging.network import TaggerNetwork
 
 __all__ = [
     "TAGGER",
@@ -79,6 +81,7 @@ class Params(StageParams):
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
+    reading_weight: Annotated[float, Field(ge=0, strict=False)]
     share_calibration: ShareCalibration | None
     colour_weight: Annotated[float, Field(ge=0, strict=False)]
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
@@ -98,6 +101,14 @@ class Params(StageParams):
         sides = [step.side for step in self.growth]
         if sides != sorted(set(sides)) or any(side & (side - 1) for side in sides):
             raise ValueError(f"growth sides must be rising powers of two, got {sides}")
+        return self
+
+    @model_validator(mode="after")
+    def _reading_has_maps(self) -> "Params":
+        if self.reading_weight and not self.feature_weight:
+            raise ValueError(
+                f"reading_weight must be 0 where feature_weight is 0, got {self.reading_weight}"
+            )
         return self
 
 
@@ -189,4 +200,27 @@ def build_features(params: Params, pixels: "np.ndarray", device: str) -> "Featur
         torch.manual_seed(params.seed)
         maps = network.feature_maps(images_from_pixels(pixels[:SCALE_IMAGES]).to(device))
         heads = FeatureDiscriminator.for_maps(maps)
-    return FeatureView(network.feature_maps, heads, params.feature_weight)
+        reading = _build_reading(params, pixels, network, device)
+    return FeatureView(network.feature_maps, heads, params.feature_weight, reading)
+
+
+def _build_reading(
+    params: Params, pixels: "np.ndarray", network: "TaggerNetwork", device: str
+) -> "AttributeReading | None":
+    """Make a fresh reader of the attributes that the tagger knows, unless its weight is 0."""
+    from nfe.gan.attribute_reading import AttributeReading, CodeReader
+    from nfe.tagging.groups import log_probabilities
+    from nfe.tagging.storage import load_groups
+    from nfe.tagging.training import predict_logits
+
+    if params.reading_weight == 0:
+        return None
+    groups = load_groups(TAGGER)
+    of_faces = log_probabilities(predict_logits(network, pixels, device), groups)
+    shares = [p.exp().mean(dim=0) for p in of_faces]
+    num_ws = 2 * pixels.shape[1].bit_length() - 4
+    return AttributeReading(
+        lambda maps: [p.exp() for p in log_probabilities(network.logits(maps[-1]), groups)],
+        CodeReader(num_ws, params.w_dim, shares),
+        params.reading_weight,
+    )

@@ -6,6 +6,7 @@ Every method makes codes of w_plus, which can be edited, and a way to make pictu
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nfe.errors import ParamsError
@@ -182,6 +183,11 @@ def _mganprior(material: Material, settings: MethodSettings) -> Inversion:
             f"got {own.layer}; lower it"
         )
     weights = own.pixel_weight, own.perceptual_weight
+
+    def distance_of(images: "Tensor", rows: "Tensor") -> "Callable[[Tensor, MultiCodes], Tensor]":
+        distance = observed_distance(images[rows], lambda x: x, material.feature_maps, *weights)
+        return lambda made, _: distance(made)
+
     parts = []
     for images, codes in zip(
         material.images.split(settings.batch_size),
@@ -190,14 +196,14 @@ def _mganprior(material: Material, settings: MethodSettings) -> Inversion:
     ):
         random = torch.Generator().manual_seed(settings.seed)
         start = start_multicodes(codes, generator, own.num_codes, own.layer, own.spread, random)
-        distance = observed_distance(images, lambda x: x, material.feature_maps, *weights)
         parts.append(
             optimise_multicodes(
                 start,
                 generator,
-                lambda made, _, distance=distance: distance(made),  # type: ignore[misc]
+                partial(distance_of, images),
                 own.num_steps,
                 own.learning_rate,
+                own.min_progress,
                 Progress(STAGE),
             )
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tasks.refinement import Optimisation, Refinement, Weight
+from tasks.refinement import Optimisation, Refinement, Share, Weight
 from tasks.stage import StageParams
 
 __all__ = ["Blurred", "GeneratorRefinement", "Method", "MethodSettings", "MultiCode"]
@@ -23,6 +23,7 @@ class Blurred(StageParams):
     blur_kernel: Annotated[int, Field(ge=1, le=31)]
     blur_sigma: Annotated[float, Field(gt=0, le=1000, strict=False)]
     prior_weight: Weight
+    min_progress: Share
 
     @field_validator("blur_kernel")
     @classmethod
@@ -43,6 +44,7 @@ class MultiCode(StageParams):
     learning_rate: Rate
     pixel_weight: Weight
     perceptual_weight: Weight
+    min_progress: Share
 
 
 class GeneratorRefinement(StageParams):
@@ -55,6 +57,7 @@ class GeneratorRefinement(StageParams):
     perceptual_weight: Weight
     locality_weight: Weight
     locality_reach: Annotated[float, Field(gt=0, le=1, strict=False)]
+    min_progress: Share
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ JUDGE = Path("data/train_tagger/judge")
 HOLDOUT = Path("data/curate/holdout.zip")
 
 Weight = Annotated[float, Field(ge=0, strict=False)]
+Share = Annotated[float, Field(ge=0, lt=1, strict=False)]
 
 
 class Optimisation(StageParams):
@@ -33,6 +34,7 @@ class Optimisation(StageParams):
     learning_rate: Annotated[float, Field(gt=0, le=10, strict=False)]
     pixel_weight: Weight
     perceptual_weight: Weight
+    min_progress: Share
 
 
 class Refinement(Optimisation):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nfe.gan.attribute_reading import AttributeReading
 from nfe.gan.ops import EqualConv, EqualLinear, leaky_relu
 
 __all__ = ["FeatureDiscriminator", "FeatureView"]
@@ -78,8 +79,10 @@ class FeatureView:
         extract: Maps images [N, 3, side, side] to the maps of a frozen network.
         heads: The discriminator over the maps; trained in place.
         weight: Of its loss for the generator, beside the discriminator of pixels.
+        reading: What codes are to show of the attributes that the network sees; None for none.
     """
 
     extract: Callable[[Tensor], Sequence[Tensor]]
     heads: FeatureDiscriminator
     weight: float
+    reading: AttributeReading | None

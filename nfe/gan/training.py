@@ -88,12 +88,16 @@ class GanTrainer:
         if settings.colour_weight > 0:
             self.colours = ColourSteps(pixels, self.device)
         self.features = features
+        self.reading = None if features is None else features.reading
+        if self.reading is not None:
+            self.reading.reader.to(self.device)
         if features is not None:
             features.heads.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         interval = settings.r1_interval
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        self.generator_optimiser = _adam(self.generator.parameters(), settings.adam_betas, 1.0)
+        drawers = [*self.generator.parameters(), *self._reader_parameters()]
+        self.generator_optimiser = _adam(drawers, settings.adam_betas, 1.0)
         judges = [*self.discriminator.parameters(), *self._head_parameters()]
         self.discriminator_optimiser = _adam(judges, settings.adam_betas, self.lazy_ratio)
         self.random = torch.Generator().manual_seed(seed + RANK_STRIDE * process_rank())
@@ -187,7 +191,8 @@ class GanTrainer:
 
         # One pass through G, and one back, serves both losses.
         with self._autocast():
-            fakes = self._fake_images(side)
+            w_plus = self._fake_codes(side)
+            fakes = self.generator.synthesis(w_plus, side)
             seen = self._augmented(fakes)
             shown = seen.detach().requires_grad_(True)
             fake_logits, real_logits = self.discriminator(shown), self.discriminator(reals)
@@ -201,6 +206,12 @@ class GanTrainer:
             felt_g, felt_d, maps, map_gradients = self._train_heads(self.features, seen, reals)
             loss_g, loss_d = loss_g + felt_g, loss_d + felt_d
             made, gradients = made + maps, gradients + map_gradients
+            if self.reading is not None:
+                with self._autocast():
+                    answers = self.reading.answer(maps)
+                term = self.reading.weight * self.reading.reader.term(w_plus, answers)
+                loss_g = loss_g + term
+                made, gradients = [*made, term], [*gradients, torch.ones_like(term)]
         if self.colours is not None:
             term = self.settings.colour_weight * self.colours.term(fakes)
             loss_g = loss_g + term
@@ -269,18 +280,17 @@ class GanTrainer:
             images = torch.where(flip[:, None, None, None], images.flip(3), images)
         return images
 
-    def _fake_images(self, side: int) -> Tensor:
-        """Images of fresh codes; style mixing takes a second code from a random layer on."""
+    def _fake_codes(self, side: int) -> Tensor:
+        """Fresh codes, [N, num_ws, w_dim]; mixed ones take a second code from a random layer on."""
         count, G = self.share, self.generator
         z = torch.randn(2 * count, G.z_dim, generator=self.random).to(self.device)
         num_ws = 2 * int(math.log2(side)) - 2
         first = torch.randint(1, num_ws, (count,), generator=self.random)
         alone = torch.rand(count, generator=self.random).ge(self.settings.mixing_probability)
-        first = torch.where(alone, num_ws, first)
+        first = torch.where(alone, G.num_ws, first)
         second = torch.arange(G.num_ws)[None] >= first[:, None]  # [N, num_ws]
         w = G.mapping(z)
-        w_plus = torch.where(second[:, :, None].to(self.device), w[count:, None], w[:count, None])
-        return G.synthesis(w_plus, side)
+        return torch.where(second[:, :, None].to(self.device), w[count:, None], w[:count, None])
 
     def _augmented(self, images: Tensor) -> Tensor:
         return augment(images, self.augment_strength, self.random)
@@ -292,11 +302,14 @@ class GanTrainer:
 
     def _average_gradients(self) -> None:
         trained = [*self.generator.parameters(), *self.discriminator.parameters()]
-        trained += self._head_parameters()
+        trained += [*self._head_parameters(), *self._reader_parameters()]
         average_over_processes([p.grad for p in trained if p.grad is not None])
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16)
+
+    def _reader_parameters(self) -> list[Tensor]:
+        return [] if self.reading is None else list(self.reading.reader.parameters())
 
     def _head_parameters(self) -> list[Tensor]:
         return [] if self.features is None else list(self.features.heads.parameters())
@@ -380,6 +393,7 @@ class GanTrainer:
             "generator": self.generator.state_dict(),
             **self._shown_networks(),
             "features": None if self.features is None else self.features.heads.state_dict(),
+            "reader": None if self.reading is None else self.reading.reader.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "random": gather_from_processes(self.random.get_state()),
@@ -421,6 +435,8 @@ class GanTrainer:
             getattr(self, name).load_state_dict(state[name])
         if self.features is not None:
             self.features.heads.load_state_dict(state["features"])
+        if self.reading is not None:
+            self.reading.reader.load_state_dict(state["reader"])
 
 
 def _adam(

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfe.gan.networks import Generator
-from nfe.inversion.descent import minimise
+from nfe.inversion.descent import LossOf, minimise
 
 __all__ = ["blur", "nearest_codes", "optimise_z"]
 
@@ -56,6 +56,7 @@ def optimise_z(
     blur_kernel: int,
     blur_sigma: float,
     prior_weight: float,
+    min_progress: float,
     on_progress: Callable[[int, int, str], None],
 ) -> Tensor:
     """Minimise, from given z, |blur(G(z)) - blur(x)|^2 + prior_weight |z|^2, sums of squares.
@@ -70,6 +71,8 @@ def optimise_z(
         blur_sigma: Its standard deviation in pixels.
         prior_weight: Of the squared length of z. Where the mapping projects z onto a sphere, it
             changes how fast z turns and not which picture is best.
+        min_progress: Share by which its loss must fall in five steps for an image to go on;
+            0 for always.
         on_progress: Called with steps done, in all, and a note.
 
     Returns:
@@ -83,12 +86,17 @@ def optimise_z(
         two ways: z is not clipped to [0, 1], where half of its directions cannot go, and the
         learning rate falls to 0.
     """
-    target = blur(images, blur_kernel, blur_sigma)
+    targets = blur(images, blur_kernel, blur_sigma)
 
-    def loss_of(values: Sequence[Tensor]) -> Tensor:
-        result = blur(generator(values[0]), blur_kernel, blur_sigma)
-        distance = (result - target).square().sum(dim=(1, 2, 3))
-        return distance + prior_weight * values[0].square().sum(dim=1)
+    def loss_for(rows: Tensor) -> LossOf:
+        target = targets[rows]
 
-    (found,) = minimise([z], loss_of, num_steps, learning_rate, on_progress)
+        def loss_of(values: Sequence[Tensor]) -> Tensor:
+            result = blur(generator(values[0]), blur_kernel, blur_sigma)
+            distance = (result - target).square().sum(dim=(1, 2, 3))
+            return distance + prior_weight * values[0].square().sum(dim=1)
+
+        return loss_of
+
+    (found,) = minimise([z], loss_for, num_steps, learning_rate, min_progress, on_progress)
     return found

@@ -87,6 +87,7 @@ def refine_generator(
     perceptual_weight: float,
     locality_weight: float,
     locality_reach: float,
+    min_progress: float,
     random: torch.Generator,
     on_progress: Callable[[int, int, str], None],
 ) -> GeneratorChange:
@@ -107,6 +108,8 @@ def refine_generator(
         perceptual_weight: Of the distance of feature maps.
         locality_weight: Of the distance that other codes' pictures move; 0 for no such term.
         locality_reach: How far the other codes lie, as a share of the way to a sampled one.
+        min_progress: Share by which its loss must fall in five steps for the picture to go on;
+            0 for always.
         random: Draws where the change begins, and z, on the CPU.
         on_progress: Called with steps done, in all, and a note.
 
@@ -119,12 +122,14 @@ def refine_generator(
     distance = observed_distance(image, _as_is, feature_maps, pixel_weight, perceptual_weight)
 
     def change_of(values: Sequence[Tensor]) -> GeneratorChange:
-        lefts, rights = values[: len(names)], values[len(names) :]
+        """Read the change of the one image from tensors with a batch dimension."""
+        alone = [value[0] for value in values]
+        lefts, rights = alone[: len(names)], alone[len(names) :]
         return GeneratorChange(
             dict(zip(names, lefts, strict=True)), dict(zip(names, rights, strict=True))
         )
 
-    def loss(values: Sequence[Tensor]) -> Tensor:
+    def loss_of(values: Sequence[Tensor]) -> Tensor:
         change = change_of(values)
         if not locality_weight:
             return distance(synthesise_changed(w_plus, change, generator))
@@ -137,10 +142,11 @@ def refine_generator(
         return distance(own) + locality_weight * moved(after)
 
     found = minimise(
-        [*start.lefts.values(), *start.rights.values()],
-        loss,
+        [tensor[None] for tensor in (*start.lefts.values(), *start.rights.values())],
+        lambda _: loss_of,
         num_steps,
         learning_rate,
+        min_progress,
         on_progress,
     )
     return change_of(found)

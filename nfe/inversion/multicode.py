@@ -21,7 +21,7 @@ from torch import Tensor
 from nfe.errors import ModelFileError
 from nfe.gan.networks import Generator, Synthesis
 from nfe.gan.ops import upsample
-from nfe.inversion.descent import minimise
+from nfe.inversion.descent import LossOf, minimise
 
 __all__ = [
     "MultiCodes",
@@ -123,9 +123,10 @@ def synthesise_multicodes(codes: MultiCodes, generator: Generator) -> Tensor:
 def optimise_multicodes(
     start: MultiCodes,
     generator: Generator,
-    loss: Callable[[Tensor, MultiCodes], Tensor],
+    loss_for: Callable[[Tensor], Callable[[Tensor, MultiCodes], Tensor]],
     num_steps: int,
     learning_rate: float,
+    min_progress: float,
     on_progress: Callable[[int, int, str], None],
 ) -> MultiCodes:
     """Minimise a loss of the pictures over all codes and weights.
@@ -133,9 +134,12 @@ def optimise_multicodes(
     Args:
         start: For N pictures.
         generator: Frozen generator with StyleGAN2's synthesis.
-        loss: Images [N, 3, H, W] and their codes -> the loss of each, [N].
+        loss_for: Which of the pictures, [A] -> the loss of images [A, 3, H, W] and their codes,
+            [A].
         num_steps: Steps of Adam.
         learning_rate: At the first step, in units of w.
+        min_progress: Share by which its loss must fall in five steps for a picture to go on;
+            0 for always.
         on_progress: Called with steps done, in all, and a note.
 
     Raises:
@@ -143,12 +147,18 @@ def optimise_multicodes(
         TrainingError: If a loss is NaN or infinite.
     """
 
-    def loss_of(values: Sequence[Tensor]) -> Tensor:
-        codes = MultiCodes(*values)
-        return loss(synthesise_multicodes(codes, generator), codes)
+    def loss_of_codes(rows: Tensor) -> LossOf:
+        loss = loss_for(rows)
+
+        def loss_of(values: Sequence[Tensor]) -> Tensor:
+            codes = MultiCodes(*values)
+            return loss(synthesise_multicodes(codes, generator), codes)
+
+        return loss_of
 
     tensors = (start.first, start.rest, start.weights)
-    return MultiCodes(*minimise(tensors, loss_of, num_steps, learning_rate, on_progress))
+    found = minimise(tensors, loss_of_codes, num_steps, learning_rate, min_progress, on_progress)
+    return MultiCodes(*found)
 
 
 def mean_codes(codes: MultiCodes) -> Tensor:

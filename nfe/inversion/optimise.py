@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nfe.gan.networks import Generator
-from nfe.inversion.descent import minimise
+from nfe.inversion.descent import LossOf, minimise
 from nfe.inversion.encoders import Encoder
 from nfe.inversion.losses import FeatureMaps, code_distance, perceptual_distance, pixel_distance
 
@@ -25,6 +26,7 @@ def refine(
     pixel_weight: float,
     perceptual_weight: float,
     domain_weight: float,
+    min_progress: float,
     batch_size: int,
     bf16: bool,
     on_progress: Callable[[int, int, str], None],
@@ -48,6 +50,8 @@ def refine(
         perceptual_weight: Of the distance of feature maps.
         domain_weight: Of the squared distance of codes, in deviations of w; it keeps the codes
             where the encoder, and so the domain of real images, has them.
+        min_progress: Share by which its loss must fall in five steps for an image to go on;
+            0 for always.
         batch_size: Images optimised together; it changes a result by rounding errors only.
         bf16: Whether the networks run in bfloat16 autocast, whose rounding is 2^16 times as coarse.
         on_progress: Called with images times steps done, in all, and a note.
@@ -75,6 +79,7 @@ def refine(
         num_steps,
         learning_rate,
         (pixel_weight, perceptual_weight, domain_weight),
+        min_progress,
         batch_size,
         bf16,
         on_progress,
@@ -89,6 +94,7 @@ def image2stylegan(
     learning_rate: float,
     pixel_weight: float,
     perceptual_weight: float,
+    min_progress: float,
     batch_size: int,
     bf16: bool,
     on_progress: Callable[[int, int, str], None],
@@ -117,6 +123,7 @@ def image2stylegan(
         num_steps,
         learning_rate,
         (pixel_weight, perceptual_weight, 0.0),
+        min_progress,
         batch_size,
         bf16,
         on_progress,
@@ -134,6 +141,7 @@ def _optimise(
     num_steps: int,
     learning_rate: float,
     weights: tuple[float, float, float],
+    min_progress: float,
     batch_size: int,
     bf16: bool,
     on_progress: Callable[[int, int, str], None],
@@ -141,20 +149,28 @@ def _optimise(
     """Optimise codes w_plus + move(moves) over moves, [N, ...], batch by batch."""
     total = num_steps * len(images)
     autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
+    frozen = move, generator, encoder, feature_maps, weights, autocast
     results = []
     for start in range(0, len(images), batch_size):
         target, codes, own = (x[start : start + batch_size] for x in (images, w_plus, moves))
         with torch.no_grad(), autocast:
             target_maps = feature_maps(target) if weights[1] else []
-        known = target, target_maps, codes, move
-        loss_of = partial(_loss, *known, generator, encoder, feature_maps, weights, autocast)
+        loss_for = partial(_loss_for, (target, target_maps, codes), frozen)
 
         def tell(done: int, _: int, note: str, turn: int = start, count: int = len(own)) -> None:
             on_progress(turn * num_steps + done * count, total, note)
 
-        (found,) = minimise([own], loss_of, num_steps, learning_rate, tell)
+        (found,) = minimise([own], loss_for, num_steps, learning_rate, min_progress, tell)
         results.append(codes + move(found))
     return torch.cat(results)
+
+
+def _loss_for(
+    given: tuple[Tensor, list[Tensor], Tensor], frozen: tuple[Any, ...], rows: Tensor
+) -> LossOf:
+    """Return the loss of some images of a batch: `given` are its targets, their maps, its codes."""
+    target, maps, codes = given
+    return partial(_loss, target[rows], [m[rows] for m in maps], codes[rows], *frozen)
 
 
 def _loss(

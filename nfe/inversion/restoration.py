@@ -10,6 +10,7 @@ draws faces, and luminance and known pixels are kept exactly, in whole levels.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfe.gan.networks import Generator
-from nfe.inversion.descent import minimise
+from nfe.inversion.descent import LossOf, minimise
 from nfe.inversion.losses import FeatureMaps, perceptual_distance, pixel_distance
 from nfe.inversion.multicode import (
     MultiCodes,
@@ -145,7 +146,7 @@ def restore(
 
     Args:
         seen: What was given, [N, 3, h, w].
-        observe: How it comes from whole images.
+        observe: How it comes from whole images, whichever of them.
         w_plus: Codes to start from, [N, num_ws, w_dim].
         generator: Frozen generator with StyleGAN2's synthesis.
         w_scale: Deviation of w per dimension, [w_dim].
@@ -162,17 +163,21 @@ def restore(
         ValueError: If num_codes or layer is out of range.
     """
     weights = settings.pixel_weight, settings.perceptual_weight
-    distance = observed_distance(seen, observe, feature_maps, *weights)
 
-    def loss(images: Tensor, codes: MultiCodes) -> Tensor:
-        prior = code_prior(codes, generator.w_avg, w_scale)
-        return distance(images) + settings.prior_weight * prior
+    def loss_for(rows: Tensor) -> Callable[[Tensor, MultiCodes], Tensor]:
+        distance = observed_distance(seen[rows], observe, feature_maps, *weights)
+
+        def loss(images: Tensor, codes: MultiCodes) -> Tensor:
+            prior = code_prior(codes, generator.w_avg, w_scale)
+            return distance(images) + settings.prior_weight * prior
+
+        return loss
 
     random = torch.Generator().manual_seed(settings.seed)
     places = settings.num_codes, settings.layer, settings.spread
     start = start_multicodes(w_plus, generator, *places, random)
-    steps = settings.num_steps, settings.learning_rate
-    found = optimise_multicodes(start, generator, loss, *steps, on_progress)
+    steps = settings.num_steps, settings.learning_rate, 0.0
+    found = optimise_multicodes(start, generator, loss_for, *steps, on_progress)
     with torch.no_grad():
         return synthesise_multicodes(found, generator)
 
@@ -210,18 +215,15 @@ def diffuse(
     Source: Zhu et al. 2020 (IDInvert), semantic diffusion.
     """
 
-    def observe(images: Tensor) -> Tensor:
-        return observe_known(images, patch)
+    masks = patch.expand(len(stitched), -1, -1, -1)
 
-    weights = pixel_weight, perceptual_weight
-    distance = observed_distance(observe(stitched), observe, feature_maps, *weights)
-    (found,) = minimise(
-        [w_plus],
-        lambda values: distance(generator.synthesis(values[0])),
-        num_steps,
-        learning_rate,
-        on_progress,
-    )
+    def loss_for(rows: Tensor) -> LossOf:
+        observe = partial(observe_known, known=masks[rows])
+        weights = pixel_weight, perceptual_weight
+        distance = observed_distance(observe(stitched[rows]), observe, feature_maps, *weights)
+        return lambda values: distance(generator.synthesis(values[0]))
+
+    (found,) = minimise([w_plus], loss_for, num_steps, learning_rate, 0.0, on_progress)
     return found
 
 

@@ -71,7 +71,11 @@ class TaggerNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of the tags, [N, num_tags], of images [N, 3, H, W]."""
-        logits: torch.Tensor = self.head(self.embedding(images))
+        return self.logits(self.feature_maps(images)[-1])
+
+    def logits(self, last_map: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the tags, [N, num_tags], of the last of the maps."""
+        logits: torch.Tensor = self.head(self.normalise(last_map.mean(dim=(2, 3))))
         return logits
 
     def embedding(self, images: torch.Tensor) -> torch.Tensor:

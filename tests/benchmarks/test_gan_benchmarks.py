@@ -24,6 +24,7 @@ TINY: dict[str, Any] = {
         {"side": 16, "kimg": 3.0, "learning_rate": 0.001, "r1_gamma": 1.0},
     ],
     "feature_weight": 0.0,
+    "reading_weight": 0.0,
     "colour_weight": 0.0,
     "batch_size": 4,
 }

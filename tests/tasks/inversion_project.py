@@ -63,6 +63,7 @@ OPTIMISATION = {
     "learning_rate": 0.05,
     "pixel_weight": 1.0,
     "perceptual_weight": 0.5,
+    "min_progress": 0.0,
 }
 REFINEMENT = OPTIMISATION | {"learning_rate": 0.5, "domain_weight": 0.1}
 

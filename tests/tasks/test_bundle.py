@@ -96,5 +96,5 @@ def test_another_folder_or_format_is_refused(project):
 
     write_json(model / "model.json", {**description, "format": 99})
     write_manifest(model)
-    with pytest.raises(ModelFileError, match="format 5"):
+    with pytest.raises(ModelFileError, match="format 6"):
         read_description(model)

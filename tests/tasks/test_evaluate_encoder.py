@@ -19,7 +19,7 @@ from .inversion_project import OPTIMISATION, REFINEMENT
 from .test_edit import VALUES as EDITING
 from .test_invert import VALUES as INVERTING
 
-STEPS = {"num_steps": 10, "learning_rate": 0.05}
+STEPS = {"num_steps": 10, "learning_rate": 0.05, "min_progress": 0.01}
 WEIGHTS = {"pixel_weight": 1.0, "perceptual_weight": 0.5}
 METHODS = ["in_domain", "image2stylegan", "nfe_z", "mganprior", "generator_refinement"]
 VALUES = {

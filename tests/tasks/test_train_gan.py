@@ -52,6 +52,7 @@ GAN: dict[str, Any] = {
     "batch_size": 8,
     "decay_share": 0.5,
     "feature_weight": 1.0,
+    "reading_weight": 0.5,
     "share_calibration": None,
     "colour_weight": 0.1,
     "r1_interval": 4,

@@ -44,7 +44,7 @@ def test_it_learns_to_tell_two_textures_apart() -> None:
 
     smooth = torch.randn(32, 3, 8, 1).expand(-1, -1, -1, 8)
     rough = torch.randn(32, 3, 8, 8)
-    view = FeatureView(extract, FeatureDiscriminator.for_maps(extract(rough)), 1.0)
+    view = FeatureView(extract, FeatureDiscriminator.for_maps(extract(rough)), 1.0, None)
     optimiser = torch.optim.Adam(view.heads.parameters(), lr=0.01)
     for _ in range(60):
         loss = torch.nn.functional.softplus(

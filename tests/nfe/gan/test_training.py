@@ -1,6 +1,7 @@
 """Training: resume to the same bytes, growth, averaging, errors."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from nfe.errors import TrainingError
+from nfe.gan.attribute_reading import AttributeReading, CodeReader
 from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
 from nfe.gan.losses import discriminator_loss, generator_loss
 from nfe.gan.networks import Discriminator, Generator
@@ -57,7 +59,13 @@ def _features() -> FeatureView:
         return [images, network(images).relu()]
 
     heads = FeatureDiscriminator.for_maps(extract(torch.rand(8, 3, 16, 16)))
-    return FeatureView(extract, heads, weight=1.0)
+    reading = AttributeReading(_answer, CodeReader(6, 8, [torch.full((5,), 0.2)]), weight=0.5)
+    return FeatureView(extract, heads, weight=1.0, reading=reading)
+
+
+def _answer(maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Stand for a tagger: five values of one attribute, by the means of the last map."""
+    return [(10 * maps[-1].mean(dim=(2, 3))).softmax(dim=1)]
 
 
 def _trainer(make_networks: Networks, pixels: np.ndarray) -> GanTrainer:
@@ -109,9 +117,11 @@ def test_one_pass_back_gives_the_gradients_of_all_losses(
         )
     trainer.train_step()
 
-    reals, fakes = again._real_images(16), again._fake_images(16)
+    reals, codes = again._real_images(16), again._fake_codes(16)
+    fakes = again.generator.synthesis(codes, 16)
     assert again.features is not None and again.colours is not None
-    features = again.features
+    features, reading = again.features, again.features.reading
+    assert reading is not None
     real_logits, fake_logits, real_felt, fake_felt = (
         judge(images)
         for judge in (again.discriminator, lambda images: features.heads(features.extract(images)))
@@ -119,11 +129,14 @@ def test_one_pass_back_gives_the_gradients_of_all_losses(
     )
     loss_g = generator_loss(fake_logits) + generator_loss(fake_felt)
     loss_g = loss_g + settings.colour_weight * again.colours.term(fakes)
+    answers = reading.answer(features.extract(fakes))
+    loss_g = loss_g + reading.weight * reading.reader.term(codes, answers)
     loss_d = discriminator_loss(real_logits, fake_logits)
     loss_d = loss_d + discriminator_loss(real_felt, fake_felt)
+    drawers = again.generator_optimiser.param_groups[0]["params"]
     judges = again.discriminator_optimiser.param_groups[0]["params"]
     expected = [
-        *torch.autograd.grad(loss_g, list(again.generator.parameters()), retain_graph=True),
+        *torch.autograd.grad(loss_g, drawers, retain_graph=True),
         *torch.autograd.grad(loss_d, judges),
     ]
     for one, other in zip(found, expected, strict=True):
@@ -135,7 +148,7 @@ def test_checkpoints_of_other_networks_are_refused_with_advice(
 ) -> None:
     _run(_trainer(make_networks, pixels), tmp_path)
     other = GanTrainer(pixels, *make_networks(), None, SETTINGS, seed=3, device="cpu")
-    other.features = FeatureView(lambda x: [x], FeatureDiscriminator([7], [16], [1.0]), 1.0)
+    other.features = FeatureView(lambda x: [x], FeatureDiscriminator([7], [16], [1.0]), 1.0, None)
     with pytest.raises(TrainingError, match="--force train_gan"):
         _run(other, tmp_path)
 
@@ -300,12 +313,27 @@ def test_augmentation_grows_while_the_discriminator_is_too_sure(
         assert trainer.augment_strength == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("side", [8, 16])
 def test_a_generator_without_mixing_uses_one_code(
-    make_networks: Networks, pixels: np.ndarray
+    make_networks: Networks, pixels: np.ndarray, side: int
 ) -> None:
     settings = replace(SETTINGS, mixing_probability=0.0)
     trainer = GanTrainer(pixels, *make_networks(), None, settings, seed=3, device="cpu")
     state = trainer.random.get_state()
-    images = trainer._fake_images(16)
+    codes = trainer._fake_codes(side)
     z = torch.randn(8, 8, generator=torch.Generator().set_state(state))[:4]
-    torch.testing.assert_close(images, trainer.generator(z))
+    w = trainer.generator.mapping(z)
+    torch.testing.assert_close(codes, trainer.generator.broadcast(w))
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_a_mixed_picture_is_of_one_code_and_then_of_another(
+    make_networks: Networks, pixels: np.ndarray, side: int
+) -> None:
+    """The layers that small pictures leave out have the code of the last one that they use."""
+    settings = replace(SETTINGS, mixing_probability=1.0, batch_size=64)
+    trainer = GanTrainer(pixels, *make_networks(), None, settings, seed=3, device="cpu")
+    codes, num_drawn = trainer._fake_codes(side), 2 * int(math.log2(side)) - 2
+    changes = codes.diff(dim=1).abs().sum(dim=2).gt(1e-6)  # [64, num_ws - 1]
+    assert (changes.sum(dim=1) == 1).all()
+    assert set(changes.int().argmax(dim=1).tolist()) == set(range(num_drawn - 1))

@@ -56,13 +56,17 @@ def test_a_window_without_a_middle_is_refused() -> None:
 
 def test_the_picture_of_the_start_has_no_loss(generator: Generator, z: Tensor) -> None:
     notes = []
-    optimise_z(generator(z), z, generator, 1, 0.05, 3, 11.0, 0.0, lambda *seen: notes.append(seen))
+    optimise_z(
+        generator(z), z, generator, 1, 0.05, 3, 11.0, 0.0, 0.0, lambda *seen: notes.append(seen)
+    )
     assert notes == [(1, 1, "loss 0.0000")]
 
 
 def test_the_prior_is_the_squared_length_of_z(generator: Generator, z: Tensor) -> None:
     notes = []
-    optimise_z(generator(z), z, generator, 1, 0.05, 3, 11.0, 20.0, lambda *seen: notes.append(seen))
+    optimise_z(
+        generator(z), z, generator, 1, 0.05, 3, 11.0, 20.0, 0.0, lambda *seen: notes.append(seen)
+    )
     assert float(notes[0][2].split()[1]) == pytest.approx(
         20 * float(z.square().sum(dim=1).mean()), rel=1e-4
     )
@@ -71,7 +75,7 @@ def test_the_prior_is_the_squared_length_of_z(generator: Generator, z: Tensor) -
 def test_generated_pictures_are_approached(generator: Generator, z: Tensor) -> None:
     images = generator(z)
     start = z + 0.5 * torch.randn(z.shape, generator=torch.Generator().manual_seed(6))
-    found = optimise_z(images, start, generator, 150, 0.05, 3, 11.0, 0.0, quiet)
+    found = optimise_z(images, start, generator, 150, 0.05, 3, 11.0, 0.0, 0.0, quiet)
     before = (generator(start) - images).square().mean(dim=(1, 2, 3))
     after = (generator(found) - images).square().mean(dim=(1, 2, 3))
     assert (after < 0.3 * before).all()
@@ -81,7 +85,9 @@ def test_pictures_do_not_depend_on_their_batch(generator: Generator, z: Tensor) 
     generator = generator.double()
     images, start = generator(z.double()).flip(3), z.double()
     few = partial(optimise_z, generator=generator, num_steps=6, learning_rate=0.05)
-    few = partial(few, blur_kernel=3, blur_sigma=11.0, prior_weight=0.5, on_progress=quiet)
+    few = partial(
+        few, blur_kernel=3, blur_sigma=11.0, prior_weight=0.5, min_progress=0.0, on_progress=quiet
+    )
     alone = [few(images[i : i + 1], start[i : i + 1]) for i in range(3)]
     torch.testing.assert_close(few(images, start), torch.cat(alone), rtol=0, atol=1e-8)
 

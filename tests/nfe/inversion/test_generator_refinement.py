@@ -37,6 +37,7 @@ def run(
         perceptual_weight=0.1,
         locality_weight=locality_weight,
         locality_reach=0.5,
+        min_progress=0.0,
         random=torch.Generator().manual_seed(3),
         on_progress=quiet,
     )

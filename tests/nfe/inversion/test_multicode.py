@@ -36,9 +36,10 @@ def fit(
     found = optimise_multicodes(
         place(generator, w_plus, num_codes),
         generator,
-        lambda result, _: pixel_distance(result, images),
+        lambda rows: lambda result, _: pixel_distance(result, images[rows]),
         num_steps,
         0.05,
+        0.0,
         quiet,
     )
     return synthesise_multicodes(found, generator)
@@ -125,7 +126,7 @@ def test_the_loss_sees_pictures_and_codes(generator: Generator, start: Tensor) -
         assert torch.equal(synthesise_multicodes(codes, generator), images)
         return images.mean(dim=(1, 2, 3))
 
-    optimise_multicodes(place(generator, start, 2), generator, loss, 1, 0.1, quiet)
+    optimise_multicodes(place(generator, start, 2), generator, lambda _: loss, 1, 0.1, 0.0, quiet)
 
 
 def test_another_synthesis_is_refused(generator: Generator, w_plus: Tensor) -> None:
@@ -134,7 +135,7 @@ def test_another_synthesis_is_refused(generator: Generator, w_plus: Tensor) -> N
     for call in (
         lambda: place(other, w_plus, 2),
         lambda: synthesise_multicodes(codes, other),
-        lambda: optimise_multicodes(codes, other, lambda x, _: x, 1, 0.1, quiet),
+        lambda: optimise_multicodes(codes, other, lambda _: lambda x, _: x, 1, 0.1, 0.0, quiet),
     ):
         with pytest.raises(ModelFileError, match="architecture stylegan2 for several codes"):
             call()

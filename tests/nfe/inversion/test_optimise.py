@@ -25,6 +25,7 @@ def run(
     domain_weight: float = 0.0,
     num_steps: int = 40,
     batch_size: int = 8,
+    min_progress: float = 0.0,
     on_progress: Callable[[int, int, str], None] = quiet,
 ) -> Tensor:
     return refine(
@@ -38,6 +39,7 @@ def run(
         pixel_weight=1.0,
         perceptual_weight=0.5,
         domain_weight=domain_weight,
+        min_progress=min_progress,
         batch_size=batch_size,
         bf16=False,
         on_progress=on_progress,
@@ -50,10 +52,14 @@ def start(generator: Generator) -> Tensor:
     return generator.broadcast(w)
 
 
+def images_codes(generator: Generator) -> Tensor:
+    z = torch.randn(5, 16, generator=torch.Generator().manual_seed(2))
+    return generator.broadcast(generator.mapping(z))
+
+
 @pytest.fixture
 def images(generator: Generator) -> Tensor:
-    z = torch.randn(5, 16, generator=torch.Generator().manual_seed(2))
-    return generator(z)
+    return generator.synthesis(images_codes(generator))
 
 
 @pytest.fixture
@@ -109,6 +115,21 @@ def test_images_do_not_depend_on_their_batch(
     torch.testing.assert_close(together, pairs, rtol=0, atol=1e-4)
 
 
+def test_images_that_stop_early_do_not_depend_on_their_batch(
+    generator: Generator, judge: Encoder, images: Tensor, start: Tensor
+) -> None:
+    """They begin at different distances."""
+    start = start.lerp(
+        images_codes(generator), torch.tensor([0.9, 0.7, 0.5, 0.2, 0])[:, None, None]
+    )
+    few = partial(run, generator, judge, images, start, num_steps=30, min_progress=0.1)
+    together, alone = few(), few(batch_size=1)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+    whole = run(generator, judge, images, start, num_steps=30)
+    stopped = (together - whole).abs().amax(dim=(1, 2)) > 1e-3
+    assert stopped.any() and not stopped.all()
+
+
 def test_the_domain_term_keeps_codes_near_the_answer_of_the_encoder(
     generator: Generator, judge: Encoder, images: Tensor, start: Tensor
 ) -> None:
@@ -131,7 +152,9 @@ def test_an_encoder_that_mixes_a_batch_is_refused(
 def test_image2stylegan_is_the_search_over_every_entry_from_the_mean_code(
     generator: Generator, judge: Encoder, images: Tensor
 ) -> None:
-    codes = image2stylegan(images, generator, toy_features, 40, 0.05, 1.0, 0.5, 8, False, quiet)
+    codes = image2stylegan(
+        images, generator, toy_features, 40, 0.05, 1.0, 0.5, 0.0, 8, False, quiet
+    )
     mean = generator.broadcast(generator.w_avg.expand(5, -1))
     expected = run(generator, judge, images, mean)
     torch.testing.assert_close(codes, expected, rtol=0, atol=1e-5)
