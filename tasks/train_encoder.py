@@ -55,9 +55,10 @@ class ForceInDomainWeights(InDomainWeights):
 
 
 class E4eWeights(PlainWeights):
-    """Terms of `e4e`: Tov et al. 2021."""
+    """Terms of `e4e`: Tov et al. 2021 with our latent term."""
 
     perceptual: Weight
+    latent: Weight
     similarity: Weight
     delta: Weight
     latent_adversarial: Weight

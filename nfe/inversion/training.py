@@ -59,7 +59,8 @@ class EncoderTrainer:
     Source: Zhu et al. 2020 (IDInvert), section 3.1: pixel, perceptual, adversarial. We add the
         latent term, which costs no gradient through G and teaches E where the codes lie; D works
         on every `adversarial_interval`-th step. Leng et al. 2021 (force-in-domain) adds D_w; Tov
-        et al. 2021 (e4e) has D_w, delta and similarity, and no D.
+        et al. 2021 (e4e) has D_w, delta and similarity, and no D; there, too, we add the latent
+        term, without which how well an encoder finds its own edits is a matter of the seed.
     """
 
     def __init__(

@@ -36,6 +36,7 @@ ENCODER_VALUES: dict[str, Any] = {
         "e4e": {
             "pixel": 1.0,
             "perceptual": 0.5,
+            "latent": 0.1,
             "similarity": 0.5,
             "delta": 0.01,
             "latent_adversarial": 0.1,

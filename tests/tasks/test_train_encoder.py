@@ -121,7 +121,7 @@ def test_baselines_are_what_their_methods_alone_would_train(project: Path) -> No
     [
         ("in_domain", "pixel perceptual adversarial latent"),
         ("force_in_domain", "pixel perceptual adversarial latent latent_adversarial"),
-        ("e4e", "pixel perceptual similarity delta latent_adversarial"),
+        ("e4e", "pixel perceptual latent similarity delta latent_adversarial"),
         ("plain", "pixel"),
     ],
 )

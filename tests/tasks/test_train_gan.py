@@ -253,6 +253,7 @@ def test_fewer_faces_than_a_batch_are_refused(project: Path) -> None:
         {"growth": GAN["growth"][::-1]},
         {"growth": [{**GAN["growth"][0], "side": 24}]},
         {"growth": []},
+        {"feature_weight": 0.0},  # whose maps reading_weight needs
         {"growth": [{**GAN["growth"][1], "r1_gamma": float("nan")}]},
         {"r1_intervall": 4},
         {"z_dim": "8"},
