@@ -17,8 +17,10 @@ from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metr
 if TYPE_CHECKING:
     from nfe.gan.networks import Generator
     from nfe.inversion.encoders import Encoder
+    from nfe.inversion.losses import FeatureMaps
     from nfe.inversion.settings import EncoderSettings
     from nfe.inversion.training import EncoderTrainer
+    from nfe.tagging.network import TaggerNetwork
 
 FOLDER = Path("data/train_encoder")
 DATASET = Path("data/curate/dataset.zip")
@@ -108,6 +110,8 @@ class Params(StageParams):
         baselines: Further methods, trained beside it for evaluate_encoder's table.
         channel_base: Width times side of the layers of E, up to `channel_max`.
         channel_max: Largest width.
+        vgg16_weights: File of torchvision's weights of VGG16, whose maps the perceptual term is to
+            compare; null for the tagger's maps.
         search_directions: Which are found for the refinement of codes.
         weights: Of each method's terms.
         precision: Of the networks; auto is bf16 where the device computes in it.
@@ -132,6 +136,7 @@ class Params(StageParams):
     latent_discriminator: LatentDiscriminator
     first_release: Annotated[float, Field(ge=0, lt=1, strict=False)]
     release_interval: Annotated[float, Field(ge=0, lt=1, strict=False)]
+    vgg16_weights: str | None
     search_directions: SearchDirections
     precision: Literal["auto", "fp32", "bf16"]
     checkpoint_steps: Annotated[int, Field(ge=1)]
@@ -184,6 +189,7 @@ def train(
         GENERATOR / "generator.safetensors",
         GENERATOR / "discriminator.safetensors",
         TAGGER / "tagger.safetensors",
+        *([] if params.vgg16_weights is None else [Path(params.vgg16_weights)]),
     )
     _choose_threads(trainer)
     started = time.monotonic()
@@ -205,6 +211,7 @@ def build_trainer(params: Params) -> "EncoderTrainer":
     """Load what the encoder is trained with.
 
     Raises:
+        ModelFileError: If vgg16_weights are none.
         ParamsError: If the pictures are not of the generator's size, or if a delta would never
             be released.
     """
@@ -246,12 +253,20 @@ def build_trainer(params: Params) -> "EncoderTrainer":
         generator,
         load_discriminator(GENERATOR, device),
         encoder,
-        tagger.feature_maps,
+        _perceptual_maps(params, tagger, device),
         tagger.embedding,
         settings,
         params.seed,
         device,
     )
+
+
+def _perceptual_maps(params: Params, tagger: "TaggerNetwork", device: str) -> "FeatureMaps":
+    from nfe.inversion.vgg16 import VGG16
+
+    if params.vgg16_weights is None:
+        return tagger.feature_maps
+    return VGG16.load(Path(params.vgg16_weights), device).feature_maps
 
 
 def fresh_encoder(params: Params, generator: "Generator") -> "Encoder":

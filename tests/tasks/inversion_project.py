@@ -54,6 +54,7 @@ ENCODER_VALUES: dict[str, Any] = {
     },
     "first_release": 0.3,
     "release_interval": 0.1,
+    "vgg16_weights": None,
     "search_directions": {"num_directions": 40, "num_samples": 64, "damping": 0.01},
     "precision": "fp32",
     "checkpoint_steps": 4,

@@ -6,11 +6,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from nfe.errors import ParamsError
+from nfe.errors import ModelFileError, ParamsError
 from nfe.files import read_json
 from nfe.images import decode_pixels
 from nfe.inversion.settings import EncoderSettings
 from nfe.inversion.storage import load_encoder
+from nfe.inversion.vgg16 import VGG16
 from tasks import train_encoder
 
 from .inversion_project import ENCODER_VALUES, make_project, write_faces
@@ -36,6 +37,22 @@ def test_the_stage_writes_all_of_its_files(project: Path) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["num_heldout"] == 12
     assert 0 < metrics["heldout_mse"] < 4
+
+
+def test_the_maps_of_vgg16_take_the_place_of_the_taggers(project: Path) -> None:
+    values = ENCODER_VALUES | {"kimg": 0.016}
+    torch.manual_seed(0)
+    state = {f"features.{key}": value for key, value in VGG16().layers.state_dict().items()}
+    torch.save(state, "vgg16.pth")
+    models = []
+    for weights in (None, "vgg16.pth"):
+        train_encoder.run(train_encoder.Params.model_validate(values | {"vgg16_weights": weights}))
+        models.append((project / "data/train_encoder/model/encoder.safetensors").read_bytes())
+    assert models[0] != models[1]
+    with pytest.raises(ModelFileError, match="vgg17"):
+        train_encoder.run(
+            train_encoder.Params.model_validate(values | {"vgg16_weights": "vgg17.pth"})
+        )
 
 
 def test_a_killed_stage_continues_to_the_same_model(
