@@ -21,6 +21,7 @@ GIVES = {
     "eval": "FID in the stage evaluate_gan, with evaluate_gan.inception_weights",
     "ui": "the page, `nfe ui`",
     "bot": "the bot on Telegram, `nfe bot`",
+    "video": "MP4, `nfe interpolate walk.mp4`",
     "dev": "the checks and tests of `make test`",
     "bench": "a peer beside ours in benchmarks.train_gan and benchmarks.gan_quality",
 }

@@ -28,7 +28,7 @@ FRAMES_PER_SECOND = 24
 
 
 def interpolate(
-    out: Annotated[Path, typer.Argument(metavar="OUT.webp", help="Animation to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Animation to write, .webp or .mp4.")],
     seeds: Annotated[str, typer.Option(help="Such as 1,2,3 or 0-15; two at least.")],
     model: Model = DEFAULT_MODEL,
     frames: Annotated[int, typer.Option(help="From one face to the next; 24 are a second.")] = 24,
@@ -37,10 +37,11 @@ def interpolate(
 ) -> None:
     """Walk from face to face and back to the first: `nfe interpolate walk.webp --seeds 1,2,3`.
 
-    The walk is straight in w. Writes an animated, lossless WebP that runs for ever.
+    The walk is straight in w. Writes a lossless WebP that runs for ever, or an MP4 (extra
+    [video]).
     """
     with errors_to_exit_codes():
-        check_suffix(out, ".webp")
+        check_suffix(out, ".webp", ".mp4")
         check_model(model)
         check_truncation(truncation)
         chosen = parse_seeds(seeds, "--seeds", MAX_SEEDS)
@@ -58,10 +59,12 @@ def _write(out: Path, seeds: list[int], model: Path, num_frames: int, truncation
     from nfe.files import write_bytes
     from nfe.model_folders import load_model_generator
     from nfe.picture_tables import encode_loop
+    from nfe.video import encode_mp4
     from tasks.stage import pick_device
 
     device = pick_device()
     generator = load_model_generator(model, device)
     w = interpolate_loop(w_from_seeds(generator, seeds, truncation, device), num_frames)
     pixels = render_pixels(generator, generator.broadcast(w), device)
-    write_bytes(out, encode_loop(pixels, FRAMES_PER_SECOND))
+    encode = encode_mp4 if out.suffix.lower() == ".mp4" else encode_loop
+    write_bytes(out, encode(pixels, FRAMES_PER_SECOND))

@@ -124,14 +124,15 @@ def check_range(value: float, low: float, high: float, option: str) -> None:
         raise ParamsError(f"{option} must be {low:g} to {high:g}, got {value:g}; see --help")
 
 
-def check_suffix(path: Path, suffix: str) -> None:
+def check_suffix(path: Path, *suffixes: str) -> None:
     """Refuse a file that is called after another format.
 
     Raises:
-        ParamsError: If `path` does not end in `suffix`.
+        ParamsError: If `path` does not end in one of the suffixes.
     """
-    if path.suffix.lower() != suffix:
-        raise ParamsError(f"OUT must end in {suffix}, got {path}; call it {path.stem}{suffix}")
+    if path.suffix.lower() not in suffixes:
+        names = " or ".join(suffixes)
+        raise ParamsError(f"OUT must end in {names}, got {path}; call it {path.stem}{suffixes[0]}")
 
 
 def check_empty(folder: Path, overwrite: bool) -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,10 +31,27 @@ def test_the_loop_passes_through_the_faces_of_the_seeds(
         assert (frames[index] == face).all()
 
 
+def test_a_video_shows_the_frames_of_the_loop(nfe: Nfe, bundle: Path, tmp_path: Path) -> None:
+    arguments = ("--model", bundle, "--seeds", "4,1", "--frames", "6")
+    for name in ("walk.webp", "walk.mp4"):
+        result = nfe("interpolate", tmp_path / name, *arguments)
+        assert result.exit_code == 0, result.output
+    with av.open(tmp_path / "walk.mp4") as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == 24 and stream.codec_context.pix_fmt == "yuv420p"
+        shown = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])
+    expected = frames_of(tmp_path / "walk.webp")
+    assert shown.shape == expected.shape
+    grey = [
+        frames.astype(float).mean(axis=3) for frames in (shown, expected)
+    ]  # colours are coarser
+    assert np.abs(grey[0] - grey[1]).mean() < 6
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("a.gif", ["--seeds", "1,2"], "OUT must end in .webp"),
+        ("a.gif", ["--seeds", "1,2"], "OUT must end in .webp or .mp4, got"),
         ("a.webp", ["--seeds", "1"], "--seeds must be two at least, got '1'"),
         ("a.webp", ["--seeds", "0-100"], "--seeds must be at most 100 seeds"),
         ("a.webp", ["--seeds", "1,2", "--frames", "0"], "--frames must be 1 to 240, got 0"),
