@@ -177,7 +177,9 @@ def boundaries(values: dict) -> tuple[float, float]:
             space="w",
             confident_share=1.0,
             train_share=params.train_share,
-            regularisation=params.regularisation,
+            regularisations=params.regularisations,
+            num_folds=params.num_folds,
+            centre_share=params.centre_share,
             min_examples=params.min_examples,
             rng=np.random.default_rng(0),
         )

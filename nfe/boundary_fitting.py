@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import LinearSVC
 
 from nfe.boundaries import Boundary
@@ -60,15 +62,18 @@ def fit_boundary(
     space: str,
     confident_share: float,
     train_share: float,
-    regularisation: float,
+    regularisations: Sequence[float],
+    num_folds: int,
+    centre_share: float,
     min_examples: int,
     rng: np.random.Generator,
 ) -> Boundary:
     """Fit one value against the rest by a linear SVM on whitened codes.
 
-    The most confident codes of each class are the candidates; a part of them trains, the rest
-    validates, and all less confident labelled codes are the third measure. The separating plane
-    of the whitened codes is folded back into one unit normal and intercept.
+    The most confident codes of each class are the candidates, of which a part trains: it chooses
+    the regularisation by cross-validation, whose accuracy is the one of "validation", and fits the
+    plane. All labelled codes that did not train, sure and unsure, are the remaining ones. The
+    separating plane of the whitened codes is folded back into one unit normal and intercept.
 
     Args:
         codes: Latent codes, [N, D].
@@ -80,15 +85,17 @@ def fit_boundary(
         space: "w" or "z".
         confident_share: Share of each class, by confidence, that are candidates, in (0, 1].
         train_share: Share of the candidates that train, in (0, 1).
-        regularisation: C of the SVM: the weight of its errors.
-        min_examples: Fewest candidates of a class.
-        rng: Draws the split and the bootstrap.
+        regularisations: Values to choose C of the SVM from: the weight of its errors.
+        num_folds: Of the cross-validation.
+        centre_share: Share of each value, by confidence, whose median distance is its centre.
+        min_examples: Fewest candidates of a class; `train_share` of them must fill the folds.
+        rng: Draws the split, the folds and the bootstrap.
 
     Raises:
         TagsError: If a class has fewer than `min_examples` candidates.
 
     Source: Shen et al. 2020 (InterFaceGAN), section 3.2 and 4.1. We keep the intercept, whiten,
-        weigh the classes equally, and take a share per class instead of 2 % of all codes.
+        weigh the classes equally, take a share per class instead of 2 % of all codes, and choose C.
     """
     positive = labels == value
     negative = (labels != value) & (labels != "")
@@ -102,19 +109,25 @@ def fit_boundary(
                 f"{attribute}={value} must have {min_examples} confident {side} codes, "
                 f"got {len(indices)}; sample more images or remove the value"
             )
-    splits = [_split(rng.permutation(i), train_share) for i in candidates.values()]
-    train, validation = (np.concatenate(parts) for parts in zip(*splits, strict=True))
-
-    normal, intercept = _separate(codes[train], positive[train], whitening, regularisation)
+    train = np.concatenate(
+        [rng.permutation(i)[: round(train_share * len(i))] for i in candidates.values()]
+    )
+    white = (codes[train] - whitening.mean) @ whitening.transform
+    regularisation, validated = _choose_regularisation(
+        white, positive[train], regularisations, num_folds, rng
+    )
+    normal, intercept = _separate(white, positive[train], whitening, regularisation)
     distances = codes @ normal + intercept
-    remaining = (positive | negative).copy()
-    remaining[train] = remaining[validation] = False
+    remaining = positive | negative
+    remaining[train] = False
     statistics = {
         "num_positive": float(positive.sum()),
         "num_negative": float(negative.sum()),
+        "regularisation": regularisation,
+        **_accuracies("train", distances[train] > 0, positive[train], rng),
+        **_accuracies("validation", validated, positive[train], rng),
+        **_accuracies("remaining", distances[remaining] > 0, positive[remaining], rng),
     }
-    for part, chosen in (("train", train), ("validation", validation), ("remaining", remaining)):
-        statistics |= _accuracies(part, distances[chosen] > 0, positive[chosen], rng)
     shift = whitening.covariance @ normal
     return Boundary(
         attribute=attribute,
@@ -124,7 +137,7 @@ def fit_boundary(
         intercept=intercept,
         direction=shift / np.linalg.norm(shift),
         sigma=float(np.sqrt(normal @ shift)),
-        centres=_medians(distances, labels, confidence, confident_share),
+        centres=_medians(distances, labels, confidence, centre_share),
         statistics=statistics,
     )
 
@@ -146,16 +159,33 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def _choose_regularisation(
+    white: np.ndarray,
+    positive: np.ndarray,
+    regularisations: Sequence[float],
+    num_folds: int,
+    rng: np.random.Generator,
+) -> tuple[float, np.ndarray]:
+    """Return the C of the best cross-validated balanced accuracy, and the answers it gave."""
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=int(rng.integers(2**31)))
+    answers = {c: cross_val_predict(_svm(c), white, positive, cv=folds) for c in regularisations}
+    best = max(answers, key=lambda c: balanced_accuracy_score(positive, answers[c]))
+    return best, answers[best]
+
+
 def _separate(
-    codes: np.ndarray, positive: np.ndarray, whitening: Whitening, regularisation: float
+    white: np.ndarray, positive: np.ndarray, whitening: Whitening, regularisation: float
 ) -> tuple[np.ndarray, float]:
     """Unit normal and intercept, for the codes as they are, of the SVM on whitened codes."""
-    svm = LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
-    svm.fit((codes - whitening.mean) @ whitening.transform, positive)
+    svm = _svm(regularisation).fit(white, positive)
     scaled = whitening.transform @ svm.coef_[0]
     length = np.linalg.norm(scaled)
     normal: np.ndarray = scaled / length
     return normal, float(svm.intercept_[0] / length - whitening.mean @ normal)
+
+
+def _svm(regularisation: float) -> LinearSVC:
+    return LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
 
 
 def _most_confident(chosen: np.ndarray, confidence: np.ndarray, share: float) -> np.ndarray:
@@ -174,11 +204,6 @@ def _medians(
         for value in np.unique(labels)
         if value
     }
-
-
-def _split(indices: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    cut = round(share * len(indices))
-    return indices[:cut], indices[cut:]
 
 
 def _accuracies(

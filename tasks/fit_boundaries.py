@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nfe.errors import TagsError
 from tasks.attributes import AttributeTable
@@ -29,12 +29,25 @@ class Params(StageParams):
     space: Literal["w", "z"]
     confident_share: Annotated[float, Field(gt=0, le=1, strict=False)]
     train_share: Annotated[float, Field(gt=0, lt=1)]
-    regularisation: Annotated[float, Field(gt=0, strict=False)]
+    regularisations: Annotated[
+        list[Annotated[float, Field(gt=0, strict=False)]], Field(min_length=1)
+    ]
+    num_folds: Annotated[int, Field(ge=2)]
+    centre_share: Annotated[float, Field(gt=0, le=1, strict=False)]
     min_variance: Annotated[float, Field(ge=0, lt=1, strict=False)]
     min_examples: Annotated[int, Field(ge=4)]
     min_accuracy: Annotated[float, Field(ge=0, le=1, strict=False)]
     seed: Annotated[int, Field(ge=0)]
     attributes: AttributeTable
+
+    @model_validator(mode="after")
+    def _examples_fill_folds(self) -> "Params":
+        if self.min_examples * self.train_share < self.num_folds:
+            raise ValueError(
+                f"min_examples times train_share must be at least num_folds, {self.num_folds}, got "
+                f"{self.min_examples * self.train_share:g}"
+            )
+        return self
 
 
 def run(params: Params) -> None:
@@ -94,7 +107,9 @@ def fit_all(
                 space=params.space,
                 confident_share=params.confident_share,
                 train_share=params.train_share,
-                regularisation=params.regularisation,
+                regularisations=params.regularisations,
+                num_folds=params.num_folds,
+                centre_share=params.centre_share,
                 min_examples=params.min_examples,
                 rng=np.random.default_rng([params.seed, done]),
             )

@@ -134,8 +134,8 @@ def fit_boundaries_section(metrics: Mapping[str, Any]) -> "Section":
     blocks: list[Any] = []
     if intervals:
         caption = (
-            "Balanced accuracy. Remaining: samples whose label was not sure enough to fit on, with "
-            "the 95 % interval. Validation: sure ones that were left out of the fit."
+            "Balanced accuracy. Remaining: all samples that the boundary was not fitted on, with "
+            "the 95 % interval. Validation: those it was fitted on, by cross-validation."
         )
         blocks.append(Chart(caption, interval_chart(intervals, ("remaining", "validation"))))
     blocks += [

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from nfe.errors import NFEError, ParamsError, SourceError, TagsError
 from tasks.attributes import AttributeTable
-from tasks.stage import Progress, StageParams, pick_device, write_metrics
+from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +67,7 @@ class Params(StageParams):
         brightness: Greatest random change of levels and contrast.
         noise: Greatest random noise, images being in [-1, 1].
         region_swap: What pictures take from one another, or null.
+        precision: Of the networks; auto is bf16 where the device computes in it.
         seed: Of the tagger; the judge's is the next.
     """
 
@@ -90,6 +91,7 @@ class Params(StageParams):
     brightness: float = Field(ge=0, lt=1)
     noise: float = Field(ge=0, le=1)
     region_swap: RegionSwap | None
+    precision: Literal["auto", "fp32", "bf16"]
     seed: int = Field(ge=0)
 
 
@@ -280,7 +282,7 @@ def _train(
 ) -> "tuple[TaggerNetwork, list[tuple[int, float]]]":
     from nfe.tagging.training import Augmentation, train_tagger_network
 
-    progress = Progress("train_tagger")
+    progress, device = Progress("train_tagger"), pick_device()
     return train_tagger_network(
         pixels,
         labels,
@@ -296,7 +298,8 @@ def _train(
         ),
         region_swap=region_swap,
         seed=seed,
-        device=pick_device(),
+        bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
+        device=device,
         on_progress=lambda done, total, note: progress(done, total, f"{name}: {note}"),
     )
 

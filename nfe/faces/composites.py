@@ -1,5 +1,6 @@
 """Pictures with known faces to train the detector on, put together from others."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +17,7 @@ T = TypeVar("T")
 EMPTY = np.zeros((0, 4), dtype=np.float32)
 UNKNOWN_EYES = np.full(4, np.nan, dtype=np.float32)
 MAX_TURN = 30.0  # degrees
+MAX_BLUR = 0.05  # deviation of a blur, in sides of the least face
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def make_composite(
         composite = _from_one_face(rng, material, side)
     else:
         composite = _from_faces(rng, material, side, min_face)
-    pixels = _degraded(rng, composite.pixels)
+    pixels = _degraded(rng, composite.pixels, composite.boxes)
     if rng.random() < 0.15:
         pixels = _padded(rng, pixels, composite.boxes)
     return Composite(pixels, composite.boxes, composite.eyes)
@@ -234,17 +236,23 @@ def _recolored(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _degraded(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    """Now and then: no colour, blur, or noise."""
+def _degraded(rng: np.random.Generator, pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Now and then: no colour, blur that leaves the least face to be seen, noise, or JPEG."""
     choice = rng.random()
-    if choice < 0.05:
+    if choice < 0.08:
         pixels = np.repeat(pixels.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    elif choice < 0.17:
-        blur = ImageFilter.GaussianBlur(_log_uniform(rng, 0.3, 3.0))
+    elif choice < 0.18:
+        least = (boxes[:, 2] - boxes[:, 0]).min(initial=pixels.shape[0])
+        most = np.clip(MAX_BLUR * least, 0.3, 3.0)
+        blur = ImageFilter.GaussianBlur(_log_uniform(rng, 0.3, float(most)))
         pixels = np.array(Image.fromarray(pixels).filter(blur))
-    elif choice < 0.27:
+    elif choice < 0.28:
         noise = rng.normal(0, rng.uniform(2, 12), pixels.shape)
         pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    elif choice < 0.4:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(30, 90)))
+        pixels = np.array(Image.open(file))
     return pixels
 
 

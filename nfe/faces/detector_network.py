@@ -36,15 +36,15 @@ class DetectorNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = ConvBlock(3, 16, stride=2)
-        self.level4 = nn.Sequential(ConvBlock(16, 24, stride=2), Residual(24))
-        self.level8 = nn.Sequential(ConvBlock(24, 40, stride=2), Residual(40), Residual(40))
-        self.level16 = nn.Sequential(ConvBlock(40, 64, stride=2), Residual(64))
-        self.level32 = nn.Sequential(ConvBlock(64, 64, stride=2), ConvBlock(64, 64))
-        self.down16 = nn.Conv2d(64, 40, 1)
-        self.down8 = nn.Conv2d(40, 24, 1)
-        last = nn.Conv2d(32, 8, 1)
-        self.head = nn.Sequential(ConvBlock(24, 32), last)
+        self.stem = ConvBlock(3, 24, stride=2)
+        self.level4 = nn.Sequential(ConvBlock(24, 32, stride=2), Residual(32))
+        self.level8 = nn.Sequential(ConvBlock(32, 56, stride=2), Residual(56), Residual(56))
+        self.level16 = nn.Sequential(ConvBlock(56, 80, stride=2), Residual(80))
+        self.level32 = nn.Sequential(ConvBlock(80, 80, stride=2), ConvBlock(80, 80))
+        self.down16 = nn.Conv2d(80, 56, 1)
+        self.down8 = nn.Conv2d(56, 32, 1)
+        last = nn.Conv2d(48, 8, 1)
+        self.head = nn.Sequential(ConvBlock(32, 48), last)
         nn.init.normal_(last.weight, std=0.01)
         last.bias = nn.Parameter(torch.zeros(8))
         last.bias.data[0] = -math.log((1 - PRIOR) / PRIOR)
@@ -57,7 +57,7 @@ class DetectorNetwork(nn.Module):
             (x, y) of the centre from the cell's middle, in cells; the two eyes (x, y, x, y)
             from the cell's middle, in sides of the face.
         """
-        level4 = self.level4(self.stem(images))  # [N, 24, H/4, W/4]
+        level4 = self.level4(self.stem(images))  # [N, 32, H/4, W/4]
         level8 = self.level8(level4)
         level16 = self.level16(level8)
         level16 = level16 + _double(self.level32(level16))

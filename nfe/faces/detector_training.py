@@ -85,6 +85,7 @@ def train_detector(
     num_steps: int,
     learning_rate: float,
     weight_decay: float,
+    bf16: bool,
     on_progress: Callable[[int, int, str], None],
 ) -> DetectorNetwork:
     """Train a network in place: AdamW, one rise and fall of the learning rate.
@@ -95,6 +96,7 @@ def train_detector(
         num_steps: Batches to train on.
         learning_rate: The highest.
         weight_decay: Of AdamW.
+        bf16: Whether the network runs in bfloat16 autocast.
         on_progress: Told the step and the loss.
 
     Returns:
@@ -113,7 +115,9 @@ def train_detector(
         batch = make_batch()
         images = images_from_pixels(np.stack([composite.pixels for composite in batch]))
         images = images.contiguous(memory_format=torch.channels_last)
-        loss = detector_loss(network(images), *make_targets(batch))
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            grid = network(images)
+        loss = detector_loss(grid.float(), *make_targets(batch))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

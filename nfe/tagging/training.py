@@ -80,6 +80,7 @@ def train_tagger_network(
     augmentation: Augmentation,
     region_swap: RegionSwap | None,
     seed: int,
+    bf16: bool,
     device: str,
     on_progress: OnProgress,
 ) -> tuple[TaggerNetwork, list[tuple[int, float]]]:
@@ -98,6 +99,7 @@ def train_tagger_network(
         augmentation: Limits of random changes; half of the pictures are mirrored.
         region_swap: What pictures take from one another before that, or None.
         seed: Decides the first weights, the order and the changes.
+        bf16: Whether the network runs in bfloat16 autocast.
         device: Where to train.
         on_progress: Called with (steps done, steps, note).
 
@@ -110,6 +112,7 @@ def train_tagger_network(
     generator = torch.Generator().manual_seed(seed)
     network = _new_network(pixels.shape[1], width, len(tags_of(groups)), seed).train()
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    autocast = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16)
     optimizer = torch.optim.AdamW(_parameter_groups(network, weight_decay), lr=learning_rate)
     batch_size = min(batch_size, len(pixels))
     num_batches = len(pixels) // batch_size
@@ -127,8 +130,9 @@ def train_tagger_network(
             if region_swap is not None:
                 images, truth = swap_regions(images, truth, region_swap)
             images = augment(images, augmentation, generator)
-            logits = network(images.to(device, memory_format=torch.channels_last))
-            loss = tagging_loss(logits, truth.to(device), groups, label_smoothing)
+            with autocast:
+                logits = network(images.to(device, memory_format=torch.channels_last))
+            loss = tagging_loss(logits.float(), truth.to(device), groups, label_smoothing)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

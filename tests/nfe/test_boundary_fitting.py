@@ -25,7 +25,9 @@ def fit(codes, positive, rng, known=True, **changes):
         "space": "w",
         "confident_share": 0.8,
         "train_share": 0.7,
-        "regularisation": 1.0,
+        "regularisations": [1.0],
+        "num_folds": 3,
+        "centre_share": 0.8,
         "min_examples": 10,
         "rng": rng,
     }
@@ -35,7 +37,7 @@ def fit(codes, positive, rng, known=True, **changes):
 def test_a_planted_hyperplane_is_recovered_with_its_intercept():
     rng = np.random.default_rng(0)
     codes, normal, distances = planted(rng)
-    boundary = fit(codes, distances > 0, rng, regularisation=1000.0)
+    boundary = fit(codes, distances > 0, rng, regularisations=[1000.0])
     assert boundary.normal @ normal > 0.995
     assert np.abs(codes @ boundary.normal + boundary.intercept - distances).max() < 0.3
     assert boundary.statistics["remaining_accuracy"] > 0.99
@@ -47,7 +49,7 @@ def test_direction_is_the_shift_between_the_means_of_the_two_sides():
     """For Gaussian codes E[w | distance] lies on the line along covariance @ normal."""
     rng = np.random.default_rng(1)
     codes, _, distances = planted(rng, num=40_000)
-    boundary = fit(codes, distances > 0, rng, regularisation=1000.0)
+    boundary = fit(codes, distances > 0, rng, regularisations=[1000.0])
     between = codes[distances > 0].mean(0) - codes[distances < 0].mean(0)
     assert boundary.direction @ between / np.linalg.norm(between) > 0.999
     assert boundary.direction @ boundary.normal > 0
@@ -62,7 +64,7 @@ def test_scale_of_the_codes_does_not_matter():
     assert small.centres == pytest.approx({v: d * 0.01 for v, d in large.centres.items()})
 
 
-def test_the_less_confident_codes_neither_train_nor_validate():
+def test_the_less_confident_codes_do_not_train():
     rng = np.random.default_rng(4)
     codes, normal, distances = planted(rng)
     positive = distances > 0
@@ -74,15 +76,51 @@ def test_the_less_confident_codes_neither_train_nor_validate():
     assert boundary.normal @ normal > 0.95
     assert boundary.statistics["validation_accuracy"] > 0.97
     assert boundary.statistics["remaining_accuracy"] < 0.7
-    counts = [boundary.statistics[f"{p}_num"] for p in ("train", "validation", "remaining")]
-    assert sum(counts) == len(codes)
+
+
+def test_each_labelled_code_either_trains_and_validates_or_remains():
+    rng = np.random.default_rng(13)
+    codes, _, distances = planted(rng)
+    for share in (0.02, 1.0):  # InterFaceGAN's, and the whole labelled set
+        boundary = fit(codes, distances > 0, rng, confident_share=share, train_share=0.7)
+        train, validation, remaining = (
+            boundary.statistics[f"{p}_num"] for p in ("train", "validation", "remaining")
+        )
+        assert train == validation == pytest.approx(share * 0.7 * len(codes), abs=2)
+        assert train + remaining == len(codes)
+
+
+def test_validation_is_the_accuracy_of_folds_that_did_not_train():
+    """With labels that codes tell nothing of, a fit knows its own codes and no others."""
+    rng = np.random.default_rng(14)
+    codes = rng.standard_normal((300, 100))
+    boundary = fit(codes, rng.random(300) > 0.5, rng, confident_share=1.0)
+    assert boundary.statistics["train_balanced_accuracy"] > 0.8
+    assert boundary.statistics["validation_balanced_accuracy"] < 0.6
+
+
+def test_the_regularisation_is_the_one_that_validates_best():
+    choices = [1e-6, 1e-3, 1e3]
+    rng = np.random.default_rng(15)
+    clean, _, distances = planted(rng)
+    wide = rng.standard_normal((4000, 150))
+    for codes, positive, share in ((clean, distances > 0, 0.8), (wide, wide[:, 0] > 0, 0.1)):
+
+        def figures(regularisations, codes=codes, positive=positive, share=share):
+            options = {"regularisations": regularisations, "confident_share": share}
+            return fit(codes, positive, np.random.default_rng(16), **options).statistics
+
+        alone = [figures([c])["validation_balanced_accuracy"] for c in choices]
+        together = figures(choices)
+        assert together["validation_balanced_accuracy"] == max(alone) > min(alone)
+        assert together["regularisation"] == choices[alone.index(max(alone))]
 
 
 def test_centres_are_the_median_distances_of_the_confident_codes_of_each_value():
     rng = np.random.default_rng(12)
     codes, _, distances = planted(rng)
     confidence = np.abs(distances)
-    boundary = fit(codes, distances > 0, rng, confidence=confidence, confident_share=0.5)
+    boundary = fit(codes, distances > 0, rng, confidence=confidence, centre_share=0.5)
     found = codes @ boundary.normal + boundary.intercept
     for value, side in (("blue", distances > 0), ("red", distances < 0)):
         confident = side & (confidence >= np.median(confidence[side]))
@@ -94,8 +132,7 @@ def test_unlabelled_codes_are_left_out():
     codes, _, distances = planted(rng)
     sure = np.abs(distances) > 0.3
     boundary = fit(codes, distances > 0, rng, known=sure)
-    parts = ("train", "validation", "remaining")
-    assert sum(boundary.statistics[f"{p}_num"] for p in parts) == sure.sum()
+    assert sum(boundary.statistics[f"{p}_num"] for p in ("train", "remaining")) == sure.sum()
 
 
 def test_rare_value_is_found_as_well_as_the_rest():
@@ -103,7 +140,7 @@ def test_rare_value_is_found_as_well_as_the_rest():
     codes, _, distances = planted(rng)
     noisy = distances + 0.5 * distances.std() * rng.standard_normal(len(codes))
     positive = noisy > np.quantile(noisy, 0.95)
-    boundary = fit(codes, positive, rng, regularisation=0.01)
+    boundary = fit(codes, positive, rng, regularisations=[0.01])
     found = codes @ boundary.normal + boundary.intercept > 0
     assert found[positive].mean() > 0.85
     assert (~found[~positive]).mean() > 0.75

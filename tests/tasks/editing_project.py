@@ -129,7 +129,9 @@ def fit(w: np.ndarray, labels: pd.DataFrame) -> list[Boundary]:
             space="w",
             confident_share=1.0,
             train_share=0.7,
-            regularisation=0.1,
+            regularisations=[0.1],
+            num_folds=3,
+            centre_share=1.0,
             min_examples=4,
             rng=np.random.default_rng(3),
         )

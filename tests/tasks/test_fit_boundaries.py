@@ -17,7 +17,9 @@ VALUES = {
     "space": "w",
     "confident_share": 0.8,
     "train_share": 0.7,
-    "regularisation": 0.1,
+    "regularisations": [0.01, 0.1],
+    "num_folds": 3,
+    "centre_share": 0.8,
     "min_variance": 1e-6,
     "min_examples": 10,
     "min_accuracy": 0.6,
@@ -93,7 +95,16 @@ def test_labels_of_other_images_are_refused(project):
         run()
 
 
-@pytest.mark.parametrize("change", [{"space": "x"}, {"train_share": 1.0}, {"extra": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"space": "x"},
+        {"train_share": 1.0},
+        {"extra": 1},
+        {"regularisations": []},
+        {"min_examples": 4, "num_folds": 3},  # 2.8 of them train
+    ],
+)
 def test_values_out_of_range_are_refused(change):
     with pytest.raises(ValidationError):
         fit_boundaries.Params.model_validate(VALUES | change)

@@ -37,6 +37,7 @@ VALUES: dict[str, Any] = {
     "learning_rate": 0.01,
     "weight_decay": 0.01,
     "label_smoothing": 0.0,
+    "precision": "auto",
     "shift": 0.02,
     "zoom": 0.02,
     "angle": 2.0,

@@ -71,7 +71,7 @@ def test_training_lowers_the_loss_and_finds_a_red_square() -> None:
         return [composite([[x, y, x + 32, y + 32]], [[np.nan] * 4]) for x, y in corners.tolist()]
 
     network = train_detector(
-        DetectorNetwork(), make_batch, 60, 5e-3, 0.01, on_progress=lambda *_: None
+        DetectorNetwork(), make_batch, 60, 5e-3, 0.01, False, on_progress=lambda *_: None
     )
     assert not network.training
     (test,) = [composite([[8, 20, 40, 52]], [[np.nan] * 4])]
@@ -88,7 +88,7 @@ def test_a_loss_that_is_not_finite_stops_the_training() -> None:
     torch.nn.init.constant_(network.head[-1].weight, float("nan"))
     with pytest.raises(TrainingError, match="loss must be finite"):
         train_detector(
-            network, lambda: [composite([BOX], [EYES])] * 2, 2, 1e-3, 0.0, lambda *_: None
+            network, lambda: [composite([BOX], [EYES])] * 2, 2, 1e-3, 0.0, False, lambda *_: None
         )
 
 

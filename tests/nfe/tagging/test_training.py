@@ -30,6 +30,7 @@ def train(pixels, labels, **options):
         "augmentation": MILD,
         "region_swap": None,
         "seed": 3,
+        "bf16": False,
         "device": "cpu",
         "on_progress": lambda done, total, note: None,
     }
