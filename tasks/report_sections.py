@@ -326,7 +326,8 @@ def train_tagger_section(metrics: Mapping[str, Any]) -> "Section":
     for name, judge in metrics.get("judge", {}).items():
         tagger = metrics["tagger"].get(name)
         if isinstance(judge, Mapping) and isinstance(tagger, Mapping):
-            shares = (tagger["accuracy"], judge["accuracy"], judge["chance"])
+            ceiling = metrics["label_ceiling"][name]
+            shares = (tagger["accuracy"], judge["accuracy"], judge["chance"], ceiling)
             errors = (tagger["calibration_error"], judge["calibration_error"])
             rows.append((spoken(name), *map(percent, shares), *map(readable, errors)))
     headings = (
@@ -334,6 +335,7 @@ def train_tagger_section(metrics: Mapping[str, Any]) -> "Section":
         "tagger right",
         "judge right",
         "chance",
+        "ceiling",
         "calibration error, tagger",
         "judge",
     )
@@ -342,7 +344,11 @@ def train_tagger_section(metrics: Mapping[str, Any]) -> "Section":
         "Tagger and judge",
         "Each trained on its own half of the pictures, so that the judge can contradict.",
         [
-            Tabular("On held-out pictures of the data.", Table(headings, tuple(rows))),
+            Tabular(
+                "On held-out pictures of the data. Ceiling: the share of labels that the two do "
+                "not agree against.",
+                Table(headings, tuple(rows)),
+            ),
             curves("train_tagger", curve_columns("train_tagger"), "Losses while training."),
         ],
         metrics,

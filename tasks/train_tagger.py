@@ -99,7 +99,9 @@ def run(params: Params) -> None:
     """Train tagger and judge, measure both, and write both."""
     import numpy as np
 
+    from nfe.tagging.evaluation import label_ceilings
     from nfe.tagging.groups import choose_groups
+    from nfe.tagging.training import predict_logits
 
     pixels, tags = _read_pictures(Path(params.source), params.resolution)
     by_attribute = _labels(params, pixels, tags)
@@ -113,14 +115,19 @@ def run(params: Params) -> None:
     parts = _split(labels, params)
     _choose_threads(params, pixels)
     metrics: dict[str, Any] = {"num_pictures": len(pixels), "left_out": left_out}
-    curves = {}
+    curves, networks = {}, {}
     for number, name in enumerate(("tagger", "judge")):
         own = parts[name]
-        network, curve = _train(
+        networks[name], curve = _train(
             name, params.seed + number, pixels[own], labels[own], groups, region_swap, params
         )
-        metrics[name] = _calibrate_and_write(name, network, pixels, labels, groups, parts)
+        metrics[name] = _calibrate_and_write(name, networks[name], pixels, labels, groups, parts)
         curves[name] = [loss for _, loss in curve]
+    held_out = parts["figures"]
+    tagger, judge = (
+        predict_logits(network, pixels[held_out], pick_device()) for network in networks.values()
+    )
+    metrics["label_ceiling"] = label_ceilings(tagger, judge, labels[held_out], groups)
     _write_curves(curves)
     _print_figures(metrics)
     write_metrics(OUT, metrics)
@@ -354,3 +361,5 @@ def _print_figures(metrics: dict[str, Any]) -> None:
                     f"{row['calibration_error']:.3f}, {row['num_pictures']} pictures held out",
                     flush=True,
                 )
+    for attribute, ceiling in metrics["label_ceiling"].items():
+        print(f"train_tagger: {attribute}: labels allow about {ceiling:.3f}", flush=True)

@@ -8,7 +8,7 @@ import torch
 from nfe.tagging.calibration import best_thresholds, expected_calibration_error
 from nfe.tagging.groups import Group, log_probabilities, probabilities, tags_of
 
-__all__ = ["attribute_figures", "tag_thresholds"]
+__all__ = ["attribute_figures", "label_ceilings", "tag_thresholds"]
 
 NUM_BINS = 10
 BETAS = (0.5, 1.0, 2.0)
@@ -46,6 +46,35 @@ def attribute_figures(
             "num_pictures": len(truth),
         }
     return figures
+
+
+def label_ceilings(
+    first: torch.Tensor, second: torch.Tensor, labels: np.ndarray, groups: Sequence[Group]
+) -> dict[str, float]:
+    """Estimate how right any tagger can be, per attribute, when some labels are wrong.
+
+    Where two networks that learned from different labels agree on another value than the picture's
+    label, the label is taken to be wrong: no tagger can be expected to find it.
+
+    Args:
+        first: Logits of one network, [N, T].
+        second: Logits of the other, alike.
+        labels: Index of the value per group, [N, G], -1 where it is not known.
+        groups: The G groups.
+
+    Returns:
+        Attribute -> share of known labels that the two do not agree against, in [0, 1].
+    """
+    ceilings = {}
+    pairs = zip(log_probabilities(first, groups), log_probabilities(second, groups), strict=True)
+    for column, scores in enumerate(pairs):
+        known = labels[:, column] >= 0
+        if not known.any():
+            continue
+        one, other = (values.argmax(dim=1).numpy()[known] for values in scores)
+        wrong = (one == other) & (one != labels[known, column])
+        ceilings[groups[column].attribute] = float(1 - wrong.mean())
+    return ceilings
 
 
 def tag_thresholds(

@@ -38,8 +38,11 @@ METRICS: dict[str, dict[str, Any]] = {
     },
     "tag": {"smile": {"share_labelled": 0.5, "mean_confidence": 0.9, "num_yes": 1, "num_no": 2}},
     "train_tagger": {
-        name: {"smile": {"accuracy": 0.9, "chance": 0.5, "calibration_error": 0.01}}
-        for name in ("tagger", "judge")
+        **{
+            name: {"smile": {"accuracy": 0.9, "chance": 0.5, "calibration_error": 0.01}}
+            for name in ("tagger", "judge")
+        },
+        "label_ceiling": {"smile": 0.95},
     },
     "curate": {"num_faces": 10, "num_train": 7, "num_holdout": 1, "num_blurred": 2},
 }

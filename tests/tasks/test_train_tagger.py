@@ -88,6 +88,7 @@ def test_tagger_and_judge_learn_from_curated_faces(capsys: pytest.CaptureFixture
     assert (metrics["tagger"]["num_pictures"], metrics["judge"]["num_pictures"]) == (101, 67)
     assert metrics["tagger"]["color"]["accuracy"] > 0.8
     assert metrics["judge"]["bar"]["num_pictures"] == 36
+    assert set(metrics["label_ceiling"]) == {"color", "bar"}
     pixels, labels = make_pictures(100, seed=9, resolution=20)
     for name in ("tagger", "judge"):
         check_manifest(OUT / name)

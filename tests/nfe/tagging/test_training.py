@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from nfe.errors import TrainingError
-from nfe.tagging.evaluation import attribute_figures, tag_thresholds
+from nfe.tagging.evaluation import attribute_figures, label_ceilings, tag_thresholds
 from nfe.tagging.training import (
     Augmentation,
     RegionSwap,
@@ -110,6 +110,13 @@ def test_infinite_loss_is_an_error():
 def test_figures_of_an_attribute_without_known_pictures():
     labels = np.array([[0, -1], [1, -1]])
     assert set(attribute_figures(torch.zeros(2, 4), labels, GROUPS)) == {"color"}
+
+
+def test_labels_that_both_networks_deny_lower_the_ceiling():
+    one = torch.eye(4)[[0, 0, 1, 2]] * 9  # colours red, red, green, blue; no bar anywhere
+    other = torch.eye(4)[[0, 1, 1, 2]] * 9
+    labels = np.array([[0, -1], [2, -1], [2, -1], [-1, -1]])
+    assert label_ceilings(one, other, labels, GROUPS) == pytest.approx({"color": 2 / 3})
 
 
 def test_swapped_region_comes_with_its_label_and_nothing_else():
