@@ -142,7 +142,7 @@ def _from_faces(
         decoy = _decoy(rng, material)
         _paste(rng, canvas, decoy, _random_box(rng, side, min_face))
     boxes = EMPTY
-    for _ in range(rng.choice([0, 1, 2, 3, 4], p=[0.2, 0.5, 0.15, 0.1, 0.05])):
+    for _ in range(rng.choice([0, 1, 2, 3, 4], p=[0.3, 0.4, 0.15, 0.1, 0.05])):
         box = _random_box(rng, side, min_face)
         if (overlaps(box, boxes) > 0.02).any():
             continue

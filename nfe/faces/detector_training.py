@@ -17,9 +17,10 @@ __all__ = ["count_found", "detector_loss", "make_targets", "train_detector"]
 
 EYE_WEIGHT = 4.0  # eyes decide the angle of a face, and a small error of theirs turns it much
 SPREAD = 0.06  # deviation of a centre's bump in the heat map, in sides of its face
+CORE = 0.8  # of the bump's height: cells above it are the centre, as nobody can tell it better
 
 
-def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor]:
+def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor, Tensor]:
     """Paint what the network should answer.
 
     Args:
@@ -27,14 +28,16 @@ def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor]:
 
     Returns:
         Targets [N, 8, S/4, S/4] in the layout of `DetectorNetwork`, with the heat itself, 1 in
-        the cell of a centre, instead of its logit, and NaN for eyes that are unknown; and
-        weights [N, S/4, S/4]: how much a cell counts for all but the heat.
+        the cells of a centre, instead of its logit, and NaN for eyes that are unknown; weights
+        [N, S/4, S/4]: how much a cell counts for all but the heat; and as large, shares: how much
+        of a face's centre a cell is, adding up to 1 per face.
     """
     side = composites[0].pixels.shape[0] // STRIDE
     targets = np.zeros((len(composites), 8, side, side), dtype=np.float32)
     weights = np.zeros((len(composites), side, side), dtype=np.float32)
+    shares = np.zeros_like(weights)
     middles = np.arange(side) + 0.5
-    for target, weight, composite in zip(targets, weights, composites, strict=True):
+    for target, weight, share, composite in zip(targets, weights, shares, composites, strict=True):
         for box, eyes in zip(composite.boxes, composite.eyes, strict=True):
             length = float(box[2] - box[0])
             x, y = (box[:2] + box[2:]) / 2 / STRIDE  # centre, in cells
@@ -43,6 +46,8 @@ def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor]:
             away_x, away_y = (middles - x)[None, :], (middles - y)[:, None]
             bump = np.exp(-(away_x**2 + away_y**2) / (2 * deviation**2))
             bump[int(y), int(x)] = 1.0
+            core = bump > CORE
+            bump[core], share[core] = 1.0, 1 / core.sum()
             target[0] = np.maximum(target[0], bump)
             near = (bump > 0.3) & (bump > weight)
             weight[near] = bump[near]
@@ -53,23 +58,22 @@ def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor]:
                 cells = middles[None, :] if channel % 2 == 0 else middles[:, None]
                 offset = (eye - cells * STRIDE) / length
                 target[4 + channel][near] = np.broadcast_to(offset, near.shape)[near]
-    return torch.from_numpy(targets), torch.from_numpy(weights)
+    return torch.from_numpy(targets), torch.from_numpy(weights), torch.from_numpy(shares)
 
 
-def detector_loss(grid: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def detector_loss(grid: Tensor, targets: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
     """Return the focal loss of the heat plus absolute errors of side, offset and eyes.
 
-    Unknown eyes are left out.
+    Unknown eyes are left out. Each face counts as much, however many cells its centre has.
 
     Source: Law and Deng 2018 (CornerNet) for the penalty-reduced focal loss with exponents 2, 4.
     """
     heat, logits = targets[:, 0], grid[:, 0]
     probability = logits.sigmoid()
-    is_center = heat == 1
     log_yes, log_no = F.logsigmoid(logits), F.logsigmoid(-logits)
-    positive = -((1 - probability) ** 2 * log_yes)[is_center].sum()
-    negative = -((1 - heat) ** 4 * probability**2 * log_no)[~is_center].sum()
-    num_faces = is_center.sum().clamp(min=1)
+    positive = -((1 - probability) ** 2 * log_yes * shares).sum()
+    negative = -((1 - heat) ** 4 * probability**2 * log_no).sum()  # nothing where the heat is 1
+    num_faces = shares.sum().clamp(min=1)
     total = weights.sum().clamp(min=1e-6)
     side_error = ((grid[:, 1] - targets[:, 1]).abs() * weights).sum() / total
     offset_error = ((grid[:, 2:4] - targets[:, 2:4]).abs().sum(1) * weights).sum() / total

@@ -29,7 +29,7 @@ def composite(boxes: list[list[float]], eyes: list[list[float]]) -> Composite:
 
 
 def test_targets_decode_to_the_true_face() -> None:
-    targets, weights = make_targets([composite([BOX], [EYES])])
+    targets, weights, shares = make_targets([composite([BOX], [EYES])])
     grid = targets.clone()
     grid[:, 0] = torch.logit(targets[:, 0], eps=1e-6)
     scores, boxes, eyes = decode(grid)
@@ -37,29 +37,45 @@ def test_targets_decode_to_the_true_face() -> None:
     assert int(near.sum()) >= 1
     assert torch.allclose(boxes[near], torch.tensor(BOX), atol=1e-3)
     assert torch.allclose(eyes[near], torch.tensor(EYES), atol=1e-3)
-    assert int((scores > 0.5).sum()) == 1
+    assert int((scores > 0.5).sum()) == int((shares > 0).sum()) == 1
+
+
+def test_the_centre_of_a_large_face_is_several_cells_that_count_as_one() -> None:
+    eyes = np.full((2, 4), np.nan, dtype=np.float32)
+    boxes = np.array([[2, 2, 242, 242], [244, 244, 256, 256]], dtype=np.float32)
+    pixels = np.zeros((256, 256, 3), dtype=np.uint8)
+    targets, _, shares = make_targets([Composite(pixels, boxes, eyes)])
+    centre = shares[0] > 0
+    assert (targets[0, 0][centre] == 1).all() and (targets[0, 0][~centre] < 1).all()
+    rows, columns = (axis.float() for axis in torch.nonzero(centre[:50, :50], as_tuple=True))
+    assert len(rows) > 10
+    reach = 0.06 * 240 * np.sqrt(2 * np.log(1 / 0.8)) / 4  # where the bump is 0.8 high, in cells
+    away = (rows + 0.5 - 122 / 4).hypot(columns + 0.5 - 122 / 4)
+    assert float(away.max()) < reach < float(away.max()) + 1
+    assert float(shares.sum()) == pytest.approx(2)
+    assert float(shares[0, 50:, 50:].sum()) == pytest.approx(1)
 
 
 def test_the_loss_of_a_true_answer_is_next_to_nothing_and_grows_with_errors() -> None:
-    targets, weights = make_targets([composite([BOX], [EYES]), composite([], [])])
+    targets, weights, shares = make_targets([composite([BOX], [EYES]), composite([], [])])
     answer = targets.clone()
     answer[:, 0] = torch.where(targets[:, 0] == 1, 12.0, -12.0)
-    right = float(detector_loss(answer, targets, weights))
+    right = float(detector_loss(answer, targets, weights, shares))
     assert right < 1e-3
     for channel, step in ((0, 20.0), (1, 0.5), (2, 0.5), (3, -0.5), (4, 0.2), (7, 0.2)):
         wrong = answer.clone()
         wrong[:, channel] += step
-        assert float(detector_loss(wrong, targets, weights)) > right + 0.05
+        assert float(detector_loss(wrong, targets, weights, shares)) > right + 0.05
 
 
 def test_unknown_eyes_cost_nothing() -> None:
-    targets, weights = make_targets([composite([BOX], [[np.nan] * 4])])
+    targets, weights, shares = make_targets([composite([BOX], [[np.nan] * 4])])
     answer = targets.nan_to_num()
     other = answer.clone()
     other[:, 4:] += 100
-    loss = detector_loss(answer, targets, weights)
+    loss = detector_loss(answer, targets, weights, shares)
     assert torch.isfinite(loss)
-    assert float(detector_loss(other, targets, weights)) == pytest.approx(float(loss))
+    assert float(detector_loss(other, targets, weights, shares)) == pytest.approx(float(loss))
 
 
 def test_training_lowers_the_loss_and_finds_a_red_square() -> None:
