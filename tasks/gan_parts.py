@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from nfe.errors import ParamsError
-from tasks.stage import StageParams, has_bf16
+from tasks.stage import StageParams, runs_bf16
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,7 +124,7 @@ def training_settings(params: Params, device: str) -> "TrainingSettings":
         growth=tuple(Part(**step.model_dump()) for step in params.growth),
         adam_betas=(beta1, beta2),
         limits=WatchLimits(**params.watch.model_dump(exclude={"num_images"})),
-        bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
+        bf16=runs_bf16(params.precision, device),
         **{name: getattr(params, name) for name in names},
     )
 

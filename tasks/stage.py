@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nfe.files import write_json
 
-__all__ = ["Progress", "StageParams", "has_bf16", "pick_device", "write_metrics"]
+__all__ = ["Progress", "StageParams", "has_bf16", "pick_device", "runs_bf16", "write_metrics"]
 
 
 class StageParams(BaseModel):
@@ -87,3 +87,8 @@ def has_bf16(device: str) -> bool:
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def runs_bf16(precision: str, device: str) -> bool:
+    """Tell whether `precision`, auto, fp32 or bf16, means bfloat16 on the device."""
+    return precision == "bf16" or (precision == "auto" and has_bf16(device))

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from nfe.errors import ParamsError
 from tasks.encoder_figures import evaluate, write_grid
 from tasks.refinement import BASELINES, GENERATOR, INDEX, TAGGER, Weight
-from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
+from tasks.stage import Progress, StageParams, pick_device, runs_bf16, write_metrics
 
 if TYPE_CHECKING:
     from nfe.gan.networks import Generator
@@ -310,7 +310,7 @@ def encoder_settings(params: Params, device: str) -> "EncoderSettings":
     if params.method != "e4e":
         adversary["pool_size"] = 0
     chosen: dict[str, Any] = {
-        "bf16": params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
+        "bf16": runs_bf16(params.precision, device),
         "latent_discriminator": LatentDiscriminatorSettings(**adversary),
         **weights_of(params),
     }

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from nfe.errors import NFEError, ParamsError, SourceError, TagsError
 from tasks.attributes import AttributeTable
-from tasks.stage import Progress, StageParams, has_bf16, pick_device, write_metrics
+from tasks.stage import Progress, StageParams, pick_device, runs_bf16, write_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -305,7 +305,7 @@ def _train(
         ),
         region_swap=region_swap,
         seed=seed,
-        bf16=params.precision == "bf16" or (params.precision == "auto" and has_bf16(device)),
+        bf16=runs_bf16(params.precision, device),
         device=device,
         on_progress=lambda done, total, note: progress(done, total, f"{name}: {note}"),
     )

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks import stage
-from tasks.stage import Progress
+from tasks.stage import Progress, runs_bf16
 
 
 @pytest.fixture
@@ -38,3 +38,10 @@ def test_lines_come_now_and_then(clock: list[float], capsys: pytest.CaptureFixtu
         "crop: 30/100  1.0/s, 70 s left",
         "crop: 40/100  1.0/s, 60 s left",
     ]
+
+
+def test_only_auto_asks_the_device_for_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it in (False, True):
+        monkeypatch.setattr(stage, "has_bf16", lambda device, has_it=has_it: has_it)
+        answers = [runs_bf16(precision, "cpu") for precision in ("fp32", "auto", "bf16")]
+        assert answers == [False, has_it, True]
