@@ -6,8 +6,10 @@ From the project's root:
 """
 
 import argparse
+import itertools
 import math
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +17,26 @@ from nfe.errors import NFEError
 from tasks.stage import Progress, has_bf16
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from nfe.faces.composites import KnownScene, Material
-    from nfe.faces.detection import Detector
+    from nfe.faces.detection import Box, Detector
 
 HELD_OUT = 0.2  # last part, by name, of every source: for measuring
 MIN_OVERLAP = 0.5  # of a found box with the true one
 MEASURED_FACE = 16.0  # least side of a face that must be found, in pixels of the working size
-LEAST_SCORE = 0.05  # of boxes among which the score of a face is sought
+LEAST_SCORE = 0.05  # of boxes among which the score of a face, and mistakes, are sought
+MISTAKES_AT = (0.25, 0.5, 0.75)  # of all steps: when the mistakes made till then are collected
+MISTAKE_MARGIN = 0.25  # around the box of a mistake, in its sides
 DRAWN_SIDES = ((96, 60, 90), (160, 64, 150), (256, 90, 240))  # picture, least and largest face
 
 
 def main(arguments: list[str]) -> None:
     """Train, measure on held-out material, and write the model folder."""
+    from dataclasses import replace
+
     import numpy as np
     import torch
 
@@ -43,9 +51,15 @@ def main(arguments: list[str]) -> None:
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     train, held_out, photos = _material(options, rng)
-    sides, shares = [128, 192, options.max_side], [0.45, 0.35, 0.2]
+    sides, shares = [128, 192, options.max_side], [0.4, 0.25, 0.35]
+    collecting = {round(part * options.num_steps) for part in MISTAKES_AT}
+    steps = itertools.count()
 
     def make_batch() -> list[Composite]:
+        nonlocal train
+        if next(steps) in collecting:
+            mistakes = _mistakes(network, train.backgrounds, options)
+            train = replace(train, mistakes=mistakes)
         # Small pictures come in large batches, so that every step costs the same.
         side = int(rng.choice(sides, p=shares))
         count = max(4, round(options.batch_size * 160**2 / side**2))
@@ -75,6 +89,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="exported detector to train further")
     parser.add_argument("--num-faces", type=int, default=10_000, help="faces to take per source")
     parser.add_argument("--num-scenes", type=int, default=1500, help="scenes to draw")
+    parser.add_argument("--num-mistakes", type=int, default=800, help="hardest negatives to keep")
     parser.add_argument("--num-steps", type=int, default=20_000)
     parser.add_argument("--batch-size", type=int, default=24, help="pictures of 160 pixels")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
@@ -109,8 +124,7 @@ def _material(
         return Material(
             [face for source in faces for face in part(source, held_out)],
             part(scenes, held_out),
-            # Photographs count twice: they are more varied than drawn backgrounds.
-            part(photos, held_out) * 2 + part(drawn, held_out),
+            part(photos, held_out) + part(drawn, held_out),
         )
 
     return material(False), material(True), part(photos, True)
@@ -144,11 +158,43 @@ def _draw(
         scene = draw_scene(rng, (side, side * 3 // 2), (least, largest), 2)
         box, eyes = np.array(scene.box), np.array(scene.eyes).ravel()
         scenes.append(KnownScene(scene.pixels, box, eyes))
-    for _ in range(num_scenes // 4):
+    for _ in range(num_scenes // 8):  # fewer than photographs, which are more varied
         canvas = Canvas(160, 160, 1)
         draw_background(canvas, rng)
         backgrounds.append(canvas.pixels())
     return scenes, backgrounds
+
+
+def _mistakes(
+    network: Any, backgrounds: "Sequence[np.ndarray]", options: argparse.Namespace
+) -> "list[np.ndarray]":
+    """Cut out what the network takes for faces in pictures without any, the worst first.
+
+    Source: Sung and Poggio 1998 (bootstrapping of negatives).
+    """
+    from nfe.faces.detection import Detector
+    from nfe.faces.detector_export import export_detector
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.onnx"
+        export_detector(network, path, options.max_side, LEAST_SCORE, options.max_overlap)
+        detector = Detector.load(path)
+    found = [
+        (face.score, _around(face.box, pixels))
+        for pixels in backgrounds
+        for face in detector.detect(pixels)
+    ]
+    found.sort(key=lambda pair: -pair[0])
+    return [pixels for _, pixels in found[: options.num_mistakes]]
+
+
+def _around(box: "Box", pixels: "np.ndarray") -> "np.ndarray":
+    """Cut a box with a margin out of a picture, as far as the picture goes."""
+    margin = (box[2] - box[0]) * MISTAKE_MARGIN
+    height, width = pixels.shape[:2]
+    (height, width), (x0, y0, x1, y1) = pixels.shape[:2], box
+    left, top = (max(0, min(int(v - margin), n - 2)) for v, n in ((x0, width), (y0, height)))
+    return pixels[top : max(top + 2, int(y1 + margin)), left : max(left + 2, int(x1 + margin))]
 
 
 def _write(

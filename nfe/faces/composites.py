@@ -37,11 +37,13 @@ class Material:
         faces: Face pictures, each filled by the face and its hair, uint8, [R, R, 3].
         scenes: Drawn pictures with one face.
         backgrounds: Pictures without any face.
+        mistakes: Pieces of backgrounds that a detector took for faces.
     """
 
     faces: Sequence[np.ndarray]
     scenes: Sequence[KnownScene]
     backgrounds: Sequence[np.ndarray]
+    mistakes: Sequence[np.ndarray] = ()
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ def make_composite(
     """Put together one picture.
 
     A third are drawn scenes, whose eyes are known; a tenth are one face from edge to edge; the
-    others have up to four pasted faces, or none, on a background, with pasted pieces of
-    backgrounds and of hair as decoys, so that a seam alone tells nothing. Sides of faces are
-    spread evenly in logarithm from `min_face` to `side`.
+    others have up to four pasted faces, or none, on a background, with pasted mistakes and
+    pieces of backgrounds and of hair as decoys, so that a seam alone tells nothing. Sides of
+    faces are spread evenly in logarithm from `min_face` to `side`.
 
     Args:
         rng: Source of every choice.
@@ -175,7 +177,9 @@ def _background(rng: np.random.Generator, material: Material, side: int) -> np.n
 
 
 def _decoy(rng: np.random.Generator, material: Material) -> Image.Image:
-    """Return a picture without a whole face: a piece of a background, or a corner of a face."""
+    """Return a picture without a whole face: a mistake, a piece of a background or of a face."""
+    if material.mistakes and rng.random() < 0.5:
+        return _random_square(rng, _pick(rng, material.mistakes), 0.7, 1.0)
     if rng.random() < 0.5:
         return _random_square(rng, _pick(rng, material.backgrounds), 0.2, 0.8)
     pixels = _pick(rng, material.faces)
@@ -191,7 +195,10 @@ def _random_square(
     cut = max(2, int(min(height, width) * rng.uniform(least, most)))
     top, left = rng.integers(0, height - cut + 1), rng.integers(0, width - cut + 1)
     square = Image.fromarray(pixels[top : top + cut, left : left + cut])
-    return square.rotate(90 * int(rng.integers(4)))
+    if rng.random() < 0.5:
+        square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    # People and animals stand upright, and it is their heads that look like faces.
+    return square if rng.random() < 0.7 else square.rotate(90 * int(rng.integers(1, 4)))
 
 
 def _random_box(rng: np.random.Generator, side: int, min_face: float) -> np.ndarray:

@@ -26,6 +26,7 @@ from nfe.files import write_bytes
 __all__ = ["export_detector", "load_exported"]
 
 OPSET, IR_VERSION = 18, 10
+FLOAT = TensorProto.FLOAT
 
 
 def export_detector(
@@ -45,16 +46,13 @@ def export_detector(
     """
     graph = _Graph()
     _add_decoding(graph, _add_network(graph, network))
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, "H", "W"])
+    images = helper.make_tensor_value_info("images", FLOAT, [1, 3, "H", "W"])
     shapes: dict[str, list[str | int | None]] = {
         "scores": [1, "K"],
         "boxes": [1, "K", 4],
         "eyes": [1, "K", 4],
     }
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    ]
+    outputs = [helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in shapes.items()]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "detector", [images], outputs, graph.tensors),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -86,7 +84,7 @@ def load_exported(path: Path, images: Tensor) -> DetectorNetwork:
     network = DetectorNetwork().eval()
     try:
         tensors = onnx.load(path).graph.initializer
-        weights = {t.name: torch.tensor(numpy_helper.to_array(t)) for t in tensors}
+        weights = {t.name: torch.tensor(numpy_helper.to_array(t)).float() for t in tensors}
         with torch.no_grad():
             for name, module in network.named_modules():
                 if isinstance(module, nn.Conv2d):
@@ -143,9 +141,9 @@ class _Graph:
         return self.add("Slice", x, *ends)
 
     def conv(self, x: str, name: str, conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> str:
-        """Add a convolution with the given weights."""
+        """Add a convolution with the given weights, kept in half precision: half the file."""
         tensors = [
-            self.constant(t.detach().numpy(), name=f"{name}.{part}")
+            self.add("Cast", self.constant(t.detach(), np.float16, f"{name}.{part}"), to=FLOAT)
             for part, t in (("weight", weight), ("bias", bias))
         ]
         pads, strides = [*conv.padding, *conv.padding], [*conv.stride]
@@ -178,7 +176,8 @@ def _add_network(graph: _Graph, network: DetectorNetwork) -> str:
     level8 = level(level4, "level8")
     level16 = level(level8, "level16")
     level32 = level(level16, "level32")
-    level16 = graph.add("Add", level16, graph.double(level32))
+    level32 = graph.add("Add", level32, graph.double(level(level32, "level64")))
+    level16 = graph.add("Add", level16, graph.double(level(level32, "down32")))
     level8 = graph.add("Add", level8, graph.double(level(level16, "down16")))
     level4 = graph.add("Add", level4, graph.double(level(level8, "down8")))
     return level(level4, "head")
@@ -202,7 +201,7 @@ def _add_decoding(graph: _Graph, grid: str) -> None:
     add, constant = graph.add, graph.constant
     heat = add("Sigmoid", graph.channels(grid, 0, 1))
     highest = add("MaxPool", heat, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[1, 1])
-    is_peak = add("Cast", add("Equal", heat, highest), to=TensorProto.FLOAT)
+    is_peak = add("Cast", add("Equal", heat, highest), to=FLOAT)
     low, high = (constant(limit) for limit in SIDE_LIMITS)
     side = add("Exp", add("Clip", graph.channels(grid, 1, 2), low, high))
     side = add("Mul", side, constant(UNIT_SIDE))

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 STRIDE = 4  # pixels per cell of the grid
-MULTIPLE = 32  # height and width of the images: the coarsest level has this stride
+MULTIPLE = 64  # height and width of the images: the coarsest level has this stride
 UNIT_SIDE = 32.0  # side of a face, in pixels, whose logarithm is 0
 SIDE_LIMITS = (-3.0, 4.0)  # of that logarithm
 PRIOR = 0.01  # share of cells that look like a face before training
@@ -27,8 +27,8 @@ PRIOR = 0.01  # share of cells that look like a face before training
 class DetectorNetwork(nn.Module):
     """Heat map of face centres and, per cell, the face's side, offset and eyes.
 
-    Residual levels of stride 4 to 32; the coarse ones are added back to the fine ones, so that a
-    cell of stride 4 sees a face of 320 pixels whole.
+    Residual levels of stride 4 to 64; the coarse ones are added back to the fine ones, so that a
+    cell of stride 4 sees a face that fills a picture of 384 pixels whole.
 
     Source: Zhou et al. 2019 (Objects as Points) with the top-down path of Lin et al. 2017
     (feature pyramids); one side per face, since our boxes are squares.
@@ -39,8 +39,10 @@ class DetectorNetwork(nn.Module):
         self.stem = ConvBlock(3, 24, stride=2)
         self.level4 = nn.Sequential(ConvBlock(24, 32, stride=2), Residual(32))
         self.level8 = nn.Sequential(ConvBlock(32, 56, stride=2), Residual(56), Residual(56))
-        self.level16 = nn.Sequential(ConvBlock(56, 80, stride=2), Residual(80))
-        self.level32 = nn.Sequential(ConvBlock(80, 80, stride=2), ConvBlock(80, 80))
+        self.level16 = nn.Sequential(ConvBlock(56, 80, stride=2), Residual(80), Residual(80))
+        self.level32 = nn.Sequential(ConvBlock(80, 96, stride=2), ConvBlock(96, 96))
+        self.level64 = nn.Sequential(ConvBlock(96, 96, stride=2), ConvBlock(96, 96))
+        self.down32 = nn.Conv2d(96, 80, 1)
         self.down16 = nn.Conv2d(80, 56, 1)
         self.down8 = nn.Conv2d(56, 32, 1)
         last = nn.Conv2d(48, 8, 1)
@@ -50,7 +52,7 @@ class DetectorNetwork(nn.Module):
         last.bias.data[0] = -math.log((1 - PRIOR) / PRIOR)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images, [N, 3, H, W], in [-1, 1], H and W multiples of 32, to a grid.
+        """Map images, [N, 3, H, W], in [-1, 1], H and W multiples of 64, to a grid.
 
         Returns:
             [N, 8, H/4, W/4]: logit of a centre here; log of the side over 32 pixels; offset
@@ -60,7 +62,9 @@ class DetectorNetwork(nn.Module):
         level4 = self.level4(self.stem(images))  # [N, 32, H/4, W/4]
         level8 = self.level8(level4)
         level16 = self.level16(level8)
-        level16 = level16 + _double(self.level32(level16))
+        level32 = self.level32(level16)
+        level32 = level32 + _double(self.level64(level32))
+        level16 = level16 + _double(self.down32(level32))
         level8 = level8 + _double(self.down16(level16))
         level4 = level4 + _double(self.down8(level8))
         return self.head(level4)

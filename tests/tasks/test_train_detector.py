@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nfe.drawing.faces import draw_face, random_face_spec
 from nfe.errors import SourceError
 from nfe.faces.detection import Detector
+from nfe.faces.detector_network import DetectorNetwork
 from nfe.files import check_manifest, read_json, write_stored_zip
 from nfe.images import decode_pixels, encode_png
 from tasks import train_detector
@@ -34,6 +36,22 @@ def test_it_writes_a_detector_that_loads_and_says_how_it_was_made(tmp_path: Path
     assert detector.min_score == description["held_out"]["min_score"]
     assert description["commands"][0].startswith("python -m tasks.train_detector ")
     assert 0 <= description["held_out"]["recall"] <= 1
+
+
+def test_what_is_taken_for_a_face_is_cut_out_with_a_margin() -> None:
+    network = DetectorNetwork().eval()
+    last = network.head[-1]
+    torch.nn.init.zeros_(last.weight)  # the same answer everywhere
+    options = train_detector._parse(
+        ["--faces", "a", "--photos", "b", "--out", "c", "--max-side", "128", "--num-mistakes", "3"]
+    )
+    picture = np.zeros((100, 90, 3), dtype=np.uint8)
+    last.bias.data[0] = -9.0
+    assert train_detector._mistakes(network, [picture], options) == []
+    last.bias.data[0] = 0.0  # a face of 32 pixels in each cell
+    pieces = train_detector._mistakes(network, [picture, picture], options)
+    assert len(pieces) == 3
+    assert all(24 <= side <= 50 for piece in pieces for side in piece.shape[:2])
 
 
 def test_a_missing_source_is_an_error(tmp_path: Path) -> None:

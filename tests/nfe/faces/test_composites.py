@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 
 from nfe.drawing.scenes import draw_scene
 from nfe.faces.composites import Composite, KnownScene, Material, make_composite
 
-RED, BLUE = (250, 0, 0), (0, 0, 250)
+RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)
 
 
 def material() -> Material:
@@ -47,6 +49,16 @@ def test_pasted_faces_are_where_the_boxes_say() -> None:
             assert red > blue or red == composite.pixels[y, x, 1]  # red, or turned to grey
             checked += 1
     assert checked > 30
+
+
+def test_mistakes_are_pasted_and_no_faces() -> None:
+    mistake = np.broadcast_to(np.array(GREEN, dtype=np.uint8), (20, 30, 3))
+    made_of = replace(material(), mistakes=[mistake])
+    rng = np.random.default_rng(4)
+    made = [make_composite(rng, made_of, 128, 14) for _ in range(300)]
+    bare = [composite.pixels.astype(int) for composite in made if len(composite.boxes) == 0]
+    green = [(p[..., 1] > p[..., [0, 2]].max(axis=2) + 50).any() for p in bare]
+    assert sum(green) > 10
 
 
 def test_eyes_lie_in_their_boxes_left_one_first() -> None:
