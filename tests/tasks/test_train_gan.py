@@ -29,7 +29,7 @@ from nfe.files import (
 from nfe.images import encode_png, read_pixels_zip
 from nfe.tagging.network import TaggerNetwork
 from nfe.weights import save_weights
-from tasks import evaluate_gan, gan_parts, sample, train_gan
+from tasks import evaluate_gan, sample, train_gan
 
 from .inversion_project import write_tagger_weights
 
@@ -240,15 +240,6 @@ def test_the_growth_must_end_at_the_side_of_the_data(project: Path) -> None:
     params = train_gan.Params.model_validate({**GAN, "growth": GAN["growth"][:1]})
     with pytest.raises(ParamsError, match="16"):
         train_gan.run(params)
-
-
-def test_a_side_may_come_twice_with_another_penalty() -> None:
-    growth = [GAN["growth"][1], {**GAN["growth"][1], "r1_gamma": 0.5}]
-    params = train_gan.Params.model_validate({**GAN, "growth": growth})
-    settings = gan_parts.training_settings(params, "cpu")
-    assert settings.num_steps == 8
-    assert [settings.growth_at(step).r1_gamma for step in (3, 4)] == [1.0, 0.5]
-    assert [settings.growth_at(step).side for step in (3, 4)] == [16, 16]
 
 
 def test_fewer_faces_than_a_batch_are_refused(project: Path) -> None:
