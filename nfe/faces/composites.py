@@ -173,7 +173,7 @@ def _background(rng: np.random.Generator, material: Material, side: int) -> np.n
         color = pixels[rng.integers(pixels.shape[0]), rng.integers(pixels.shape[1])]
         return np.broadcast_to(color, (side, side, 3)).copy()
     picture = _random_square(rng, pixels, 0.5, 1.0)
-    return np.array(_recolored(rng, picture.resize((side, side), Image.Resampling.BILINEAR)))
+    return np.array(picture.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def _decoy(rng: np.random.Generator, material: Material) -> Image.Image:
