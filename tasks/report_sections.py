@@ -163,7 +163,7 @@ def fit_boundaries_section(metrics: Mapping[str, Any]) -> "Section":
     return section(
         "fit_boundaries",
         "Boundaries",
-        "One hyperplane per attribute value, fitted on samples that the tagger is sure of. Along "
+        "One hyperplane per attribute value, fitted on four fifths of the labelled samples. Along "
         "its direction only that attribute should change.",
         blocks,
         metrics,

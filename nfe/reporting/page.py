@@ -37,7 +37,7 @@ class Chart:
 
     caption: str
     svg: str
-    narrowest: int = 360
+    narrowest: int = 310
     half: bool = True
     kind: str = "chart"
 
