@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file, save
+
 from nfe.boundaries import Boundary, load_boundaries
 from nfe.errors import ModelFileError
 from nfe.faces.detection import Detector
@@ -121,6 +124,8 @@ def write_bundle(
             if name == "judge":  # it answers by its ONNX network; only of the tagger are maps asked
                 files = [file for file in files if not file.endswith(".safetensors")]
             _copy(source, partial / name, files)
+            if name == "encoder":
+                _halve(partial / name / "encoder.safetensors")
             write_manifest(partial / name)
         if detector_path is not None:
             (partial / DETECTOR).parent.mkdir()
@@ -219,3 +224,16 @@ def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)
+
+
+def _halve(path: Path) -> None:
+    """Keep the float32 weights of a file in float16; loading makes them float32 again.
+
+    For the encoder, the largest network: its answer is where a refinement begins, and moves by
+    less than a step of that.
+    """
+    tensors = {
+        name: tensor.half() if tensor.dtype == torch.float32 else tensor
+        for name, tensor in load_file(path).items()
+    }
+    path.write_bytes(save(tensors))

@@ -2,10 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 
 from nfe.bundle import load_bundle, read_description
 from nfe.errors import ModelFileError
+from nfe.inversion.storage import load_encoder
 from tasks import bundle
 
 from .editing_project import make_editing_project
@@ -32,6 +35,18 @@ def test_bundle_holds_all_that_editing_needs(project):
     assert {b.attribute for b in loaded.boundaries} == {"hair", "smile"}
     assert (project / "data/bundle/model/generator/discriminator.safetensors").exists()
     assert not [*(project / "data/bundle/model/judge").glob("*.safetensors")]  # never asked
+
+
+def test_the_encoder_takes_half_the_space_and_answers_as_before(project):
+    source, target = project / "data/train_encoder/model", project / "data/bundle/model/encoder"
+    bundle.run(PARAMS)
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        before, after = (load_encoder(folder, "cpu")(images) for folder in (source, target))
+    assert after.dtype == torch.float32
+    assert float((after - before).abs().max()) < 0.01 * float(before.std())
+    stored = load_file(target / "encoder.safetensors")
+    assert {tensor.dtype for tensor in stored.values()} <= {torch.float16, torch.int64}
 
 
 def test_card_tells_people_what_the_model_is(project):
