@@ -194,9 +194,8 @@ def _mistakes(
 
 def _around(box: "Box", pixels: "np.ndarray") -> "np.ndarray":
     """Cut a box with a margin out of a picture, as far as the picture goes."""
-    margin = (box[2] - box[0]) * MISTAKE_MARGIN
-    height, width = pixels.shape[:2]
     (height, width), (x0, y0, x1, y1) = pixels.shape[:2], box
+    margin = (x1 - x0) * MISTAKE_MARGIN
     left, top = (max(0, min(int(v - margin), n - 2)) for v, n in ((x0, width), (y0, height)))
     return pixels[top : max(top + 2, int(y1 + margin)), left : max(left + 2, int(x1 + margin))]
 
@@ -277,7 +276,7 @@ def measure_detector(
     false_scores = np.array([face.score for pixels in photos for face in detector.detect(pixels)])
 
     def point(least: float) -> dict[str, float]:
-        recall, false = _recall(answers, least)
+        recall, false = _recall_and_false(answers, least)
         return {
             "min_score": least,
             "recall": round(recall, 4),
@@ -297,7 +296,7 @@ def measure_detector(
     return metrics
 
 
-def _recall(
+def _recall_and_false(
     answers: "Sequence[tuple[list[Face], np.ndarray]]", score: float
 ) -> tuple[float, float]:
     """Return the share of true boxes found at a score, and the false boxes a picture."""

@@ -24,7 +24,7 @@ def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor, Tenso
     """Paint what the network should answer.
 
     Args:
-        composites: pictures of one side S, a multiple of 64.
+        composites: Pictures of one side S, a multiple of 64.
 
     Returns:
         Targets [N, 8, S/4, S/4] in the layout of `DetectorNetwork`, with the heat itself, 1 in
