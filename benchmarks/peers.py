@@ -110,13 +110,14 @@ class Seed:
 
     def __init__(self, pixels: np.ndarray, params: Params, device: str) -> None:
         self.pixels, self.device = pixels, device
-        self.generator, self.discriminator = (
-            network.to(device) for network in build_networks(params, pixels.shape[1])
+        generator, discriminator = build_networks(params, pixels.shape[1])
+        self.generator, self.discriminator = generator.to(device), discriminator.to(device)
+        rate, (beta1, beta2) = params.growth[-1].learning_rate, params.adam_betas
+        self.generator_optimiser = torch.optim.Adam(
+            self.generator.parameters(), rate, (beta1, beta2)
         )
-        rate, betas = params.growth[-1].learning_rate, tuple(params.adam_betas)
-        self.generator_optimiser = torch.optim.Adam(self.generator.parameters(), rate, betas)
         self.discriminator_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), rate, betas
+            self.discriminator.parameters(), rate, (beta1, beta2)
         )
         self.batch_size, self.cycle = params.batch_size, 1
         self.random = np.random.default_rng(params.seed)

@@ -23,6 +23,7 @@ from sklearn.svm import SVC
 
 from nfe.boundary_fitting import fit_boundary, fit_whitening
 from nfe.files import read_npz, write_bytes
+from nfe.gan.feature_discriminator import FeatureView
 from nfe.gan.losses import discriminator_loss, generator_loss
 from nfe.gan.storage import load_generator
 from nfe.gan.training import GanTrainer
@@ -67,31 +68,40 @@ def training(values: dict, pixels: np.ndarray) -> tuple[float, float]:
     steps = 8
     ours = rate(lambda: [trainer.train_step() for _ in range(steps)], steps * params.batch_size)
     images = images_from_pixels(pixels[: params.batch_size])
-    usual = rate(lambda: [two_passes(trainer, images) for _ in range(steps)], steps * len(images))
+    usual = rate(lambda: two_passes(trainer, images, steps), steps * len(images))
     return ours, usual
 
 
-def two_passes(trainer: GanTrainer, reals: torch.Tensor) -> None:
-    """One step of the usual loop, without its R1: fresh images for each of the two losses."""
+def two_passes(trainer: GanTrainer, reals: torch.Tensor, num_steps: int) -> None:
+    """Steps of the usual loop, without its R1: fresh images for each of the two losses."""
     generator, discriminator = trainer.generator, trainer.discriminator
-    z = torch.randn(len(reals), generator.z_dim)
-    with torch.no_grad():
-        fakes = generator(z)
-    loss = discriminator_loss(discriminator(reals), discriminator(fakes))
-    if trainer.features is not None:
-        felt = trainer.features.logits
-        loss = loss + discriminator_loss(felt(reals), felt(fakes))
-    loss.backward()
-    trainer.discriminator_optimiser.step()
-    trainer.discriminator_optimiser.zero_grad()
-    fakes = generator(z)
-    loss = generator_loss(discriminator(fakes))
-    if trainer.features is not None:
-        loss = loss + trainer.features.weight * generator_loss(trainer.features.logits(fakes))
-    loss.backward()
-    trainer.generator_optimiser.step()
-    trainer.generator_optimiser.zero_grad()
-    trainer.discriminator_optimiser.zero_grad()
+    for _ in range(num_steps):
+        z = torch.randn(len(reals), generator.z_dim)
+        with torch.autocast("cpu", torch.bfloat16, enabled=trainer.settings.bf16):
+            with torch.no_grad():
+                fakes = generator(z)
+            loss = discriminator_loss(discriminator(reals), discriminator(fakes))
+            if trainer.features is not None:
+                logits = felt(trainer.features, reals), felt(trainer.features, fakes)
+                loss = loss + discriminator_loss(*logits)
+        loss.backward()
+        trainer.discriminator_optimiser.step()
+        trainer.discriminator_optimiser.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=trainer.settings.bf16):
+            fakes = generator(z)
+            loss = generator_loss(discriminator(fakes))
+            if trainer.features is not None:
+                weight = trainer.features.weight
+                loss = loss + weight * generator_loss(felt(trainer.features, fakes))
+        loss.backward()
+        trainer.generator_optimiser.step()
+        trainer.generator_optimiser.zero_grad()
+        trainer.discriminator_optimiser.zero_grad()
+
+
+def felt(features: FeatureView, images: torch.Tensor) -> torch.Tensor:
+    """Logits of the heads over the frozen maps of images."""
+    return features.heads(features.extract(images))
 
 
 def sampling() -> tuple[float, float]:

@@ -70,9 +70,15 @@ def rate_of_turn(method: Method, device: str) -> float:
     method.step()
     images, spent = 0, 0.0
     while spent < TURN_SECONDS:
-        spent += seconds(lambda: [method.step() for _ in range(method.cycle)], device)
+        spent += seconds(lambda: take_steps(method), device)
         images += method.cycle * method.batch_size
     return images / spent
+
+
+def take_steps(method: Method) -> None:
+    """Take the steps of one cycle."""
+    for _ in range(method.cycle):
+        method.step()
 
 
 def images_per_second(methods: dict[str, Method], device: str) -> dict[str, list[float]]:
