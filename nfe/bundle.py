@@ -230,10 +230,11 @@ def _halve(path: Path) -> None:
     """Keep the float32 weights of a file in float16; loading makes them float32 again.
 
     For the encoder, the largest network: its answer is where a refinement begins, and moves by
-    less than a step of that.
+    less than a step of that. Weights too large for float16 stay as they are.
     """
-    tensors = {
-        name: tensor.half() if tensor.dtype == torch.float32 else tensor
-        for name, tensor in load_file(path).items()
-    }
+    tensors = load_file(path)
+    for name, tensor in tensors.items():
+        half = tensor.half()
+        if tensor.dtype == torch.float32 and half.isfinite().all():
+            tensors[name] = half
     path.write_bytes(save(tensors))

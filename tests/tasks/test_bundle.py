@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 from ruamel.yaml import YAML
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from nfe.bundle import load_bundle, read_description
 from nfe.errors import ModelFileError
+from nfe.files import write_manifest
 from nfe.inversion.storage import load_encoder
 from tasks import bundle
 
@@ -47,6 +48,18 @@ def test_the_encoder_takes_half_the_space_and_answers_as_before(project):
     assert float((after - before).abs().max()) < 0.01 * float(before.std())
     stored = load_file(target / "encoder.safetensors")
     assert {tensor.dtype for tensor in stored.values()} <= {torch.float16, torch.int64}
+
+
+def test_weights_too_large_for_half_precision_stay_whole(project):
+    source = project / "data/train_encoder/model"
+    tensors = load_file(source / "encoder.safetensors")
+    name = next(n for n, t in tensors.items() if t.dtype == torch.float32)
+    tensors[name] = torch.full_like(tensors[name], 1e6)
+    save_file(tensors, source / "encoder.safetensors")
+    write_manifest(source)
+    bundle.run(PARAMS)
+    stored = load_file(project / "data/bundle/model/encoder/encoder.safetensors")
+    assert torch.equal(stored[name], tensors[name])
 
 
 def test_card_tells_people_what_the_model_is(project):
