@@ -16,8 +16,10 @@ from nfe.images import images_from_pixels
 __all__ = ["count_found", "detector_loss", "make_targets", "train_detector"]
 
 EYE_WEIGHT = 4.0  # eyes decide the angle of a face, and a small error of theirs turns it much
-SPREAD = 0.06  # deviation of a centre's bump in the heat map, in sides of its face
-CORE = 0.8  # of the bump's height: cells above it are the centre, as nobody can tell it better
+CORE = 0.08  # radius of a face's centre in the heat map, in its sides: nobody can tell it better
+MIN_CORE = 1.0  # that radius in cells, at least
+SPREAD = 0.06  # deviation of the slope around the centre, in sides
+MIN_SPREAD = 0.6  # in cells
 
 
 def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,12 +44,13 @@ def make_targets(composites: Sequence[Composite]) -> tuple[Tensor, Tensor, Tenso
             length = float(box[2] - box[0])
             x, y = (box[:2] + box[2:]) / 2 / STRIDE  # centre, in cells
             x, y = np.clip([x, y], 0.5, side - 0.5)
-            deviation = max(SPREAD * length / STRIDE, 0.6)
+            radius = max(CORE * length / STRIDE, MIN_CORE)
+            deviation = max(SPREAD * length / STRIDE, MIN_SPREAD)
             away_x, away_y = (middles - x)[None, :], (middles - y)[:, None]
-            bump = np.exp(-(away_x**2 + away_y**2) / (2 * deviation**2))
-            bump[int(y), int(x)] = 1.0
-            core = bump > CORE
-            bump[core], share[core] = 1.0, 1 / core.sum()
+            beyond = np.clip(np.hypot(away_x, away_y) - radius, 0, None)
+            bump = np.exp(-(beyond**2) / (2 * deviation**2))
+            core = bump == 1
+            share[core] = 1 / core.sum()
             target[0] = np.maximum(target[0], bump)
             near = (bump > 0.3) & (bump > weight)
             weight[near] = bump[near]

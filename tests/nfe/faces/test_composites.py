@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,16 @@ def test_pasted_faces_are_where_the_boxes_say() -> None:
             assert red > blue or red == composite.pixels[y, x, 1]  # red, or turned to grey
             checked += 1
     assert checked > 30
+
+
+def test_no_face_is_hidden_by_another() -> None:
+    most = 0.0
+    for composite in composites(400, seed=2):
+        for one, other in itertools.combinations(composite.boxes, 2):
+            low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
+            smaller = min(one[2] - one[0], other[2] - other[0]) ** 2
+            most = max(most, float(np.clip(high - low, 0, None).prod() / smaller))
+    assert 0 < most <= 0.05
 
 
 def test_mistakes_are_pasted_and_no_faces() -> None:
