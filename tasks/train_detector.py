@@ -101,7 +101,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--min-face", type=float, default=14.0, help="pixels")
     parser.add_argument("--max-side", type=int, default=384, help="working size, pixels")
     parser.add_argument(
-        "--max-false", type=float, default=0.15, help="false boxes per held-out photograph"
+        "--max-false", type=float, default=0.1, help="false boxes per held-out photograph"
     )
     parser.add_argument("--max-overlap", type=float, default=0.3)
     parser.add_argument("--num-measured", type=int, default=1000, help="held-out composites")
