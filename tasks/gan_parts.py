@@ -80,7 +80,6 @@ class Params(StageParams):
     adam_betas: Annotated[list[Beta], Field(min_length=2, max_length=2)]
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
-    mapping_speedup: Annotated[float, Field(ge=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
     reading_weight: Annotated[float, Field(ge=0, strict=False)]
     share_calibration: ShareCalibration | None

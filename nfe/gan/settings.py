@@ -33,9 +33,6 @@ class TrainingSettings:
         adam_betas: Decay rates of Adam's two moments, for both networks.
         batch_size: Images per step, of all processes together.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
-        mapping_speedup: How many times faster the mapping learns at the end than at the start,
-            beside the other layers. Its layers multiply their rate by a hundredth, which in a short
-            run leaves it where it was.
         r1_interval: Steps between R1 penalties.
         ema_kimg: Half-life of the averaged generator, in kimg.
         ema_rampup: The half-life is at most this share of the images seen.
@@ -54,7 +51,6 @@ class TrainingSettings:
     adam_betas: tuple[float, float]
     batch_size: int
     decay_share: float
-    mapping_speedup: float
     r1_interval: int
     ema_kimg: float
     ema_rampup: float
@@ -86,10 +82,6 @@ class TrainingSettings:
             return rate
         left = (self.num_steps - step) / self.num_steps
         return rate * min(1.0, left / self.decay_share)
-
-    def mapping_rate_at(self, step: int) -> float:
-        """Return the learning rate of the mapping at `step`."""
-        return self.rate_at(step) * (1 + (self.mapping_speedup - 1) * step / self.num_steps)
 
     def _steps_per_side(self) -> list[int]:
         return [round(part.kimg * 1000 / self.batch_size) for part in self.growth]

@@ -96,10 +96,8 @@ class GanTrainer:
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         interval = settings.r1_interval
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        drawers = [*self.generator.synthesis.parameters(), *self._reader_parameters()]
+        drawers = [*self.generator.parameters(), *self._reader_parameters()]
         self.generator_optimiser = _adam(drawers, settings.adam_betas, 1.0)
-        mapping = {"params": list(self.generator.mapping.parameters())}
-        self.generator_optimiser.add_param_group(mapping)
         judges = [*self.discriminator.parameters(), *self._head_parameters()]
         self.discriminator_optimiser = _adam(judges, settings.adam_betas, self.lazy_ratio)
         self.random = torch.Generator().manual_seed(seed + RANK_STRIDE * process_rank())
@@ -318,9 +316,7 @@ class GanTrainer:
 
     def _set_learning_rates(self) -> None:
         rate = self.settings.rate_at(self.step) * self.rate_scale
-        drawers, mapping = self.generator_optimiser.param_groups
-        drawers["lr"] = rate
-        mapping["lr"] = self.settings.mapping_rate_at(self.step) * self.rate_scale
+        self.generator_optimiser.param_groups[0]["lr"] = rate
         self.discriminator_optimiser.param_groups[0]["lr"] = rate * self.lazy_ratio
 
     def _average(self) -> None:

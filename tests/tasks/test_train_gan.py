@@ -51,7 +51,6 @@ GAN: dict[str, Any] = {
     "adam_betas": [0.0, 0.99],
     "batch_size": 8,
     "decay_share": 0.5,
-    "mapping_speedup": 3,
     "feature_weight": 1.0,
     "reading_weight": 0.5,
     "share_calibration": None,

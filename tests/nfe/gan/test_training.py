@@ -25,7 +25,6 @@ SETTINGS = TrainingSettings(
     adam_betas=(0.0, 0.99),
     batch_size=4,
     decay_share=0.5,
-    mapping_speedup=3.0,
     r1_interval=3,
     ema_kimg=0.01,
     ema_rampup=0.5,
@@ -300,24 +299,6 @@ def test_learning_rate_falls_to_zero_over_the_last_share(
     trainer.run(tmp_path, "run", _look, on_progress, lambda _: None)
     assert rates[:9] == [0.004] * 6 + [0.002] * 3
     np.testing.assert_allclose(rates[8:], 0.002 * np.arange(8, 0, -1) / 8)
-
-
-def test_the_mapping_learns_faster_and_faster_beside_the_other_layers(
-    make_networks: Networks, pixels: np.ndarray
-) -> None:
-    trainer = GanTrainer(pixels, *make_networks(), None, SETTINGS, 0, "cpu")
-    drawers, mapping = trainer.generator_optimiser.param_groups
-    ratios = []
-    for _ in range(SETTINGS.num_steps):
-        trainer.train_step()
-        ratios.append(mapping["lr"] / drawers["lr"])
-    steps = np.arange(SETTINGS.num_steps)
-    assert ratios == pytest.approx(1 + 2 * steps / SETTINGS.num_steps)  # mapping_speedup is 3
-    trained = [id(p) for group in (drawers, mapping) for p in group["params"]]
-    assert sorted(trained) == sorted(id(p) for p in trainer.generator.parameters())
-    assert {id(p) for p in mapping["params"]} == {
-        id(p) for p in trainer.generator.mapping.parameters()
-    }
 
 
 def test_augmentation_grows_while_the_discriminator_is_too_sure(
