@@ -7,7 +7,8 @@ from nfe.faces.detector_network import DetectorNetwork, decode
 
 def test_the_network_is_small_and_answers_per_cell() -> None:
     network = DetectorNetwork().eval()
-    assert sum(parameter.numel() for parameter in network.parameters()) <= 800_000
+    num_bytes = 2 * sum(parameter.numel() for parameter in network.parameters())
+    assert num_bytes <= 1_950_000  # of half precision: the file is to stay below 2 MB
     with torch.no_grad():
         assert network(torch.zeros(2, 3, 64, 128)).shape == (2, 8, 16, 32)
 
