@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from nfe.faces.detection import covered
+
 __all__ = ["Composite", "KnownScene", "Material", "make_composite"]
 
 T = TypeVar("T")
@@ -145,7 +147,7 @@ def _from_faces(
     boxes = EMPTY
     for _ in range(rng.choice([0, 1, 2, 3, 4], p=[0.3, 0.4, 0.15, 0.1, 0.05])):
         box = _random_box(rng, side, min_face)
-        if (_covered(box, boxes) > MAX_COVERED).any():
+        if (covered(box, boxes) > MAX_COVERED).any():
             continue
         face = Image.fromarray(_pick(rng, material.faces))
         if rng.random() < 0.5:
@@ -222,14 +224,6 @@ def _paste(
         inside = Image.new("L", size, 255).rotate(angle)
         mask = Image.fromarray(np.minimum(np.asarray(mask), np.asarray(inside)))
     canvas.paste(picture, place, mask)
-
-
-def _covered(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return what a box and each of [K, 4] share, as a share of the smaller of the two: [K]."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return shared / np.minimum((box[2:] - box[:2]).prod(), areas)
 
 
 def _soft_mask(rng: np.random.Generator, length: int) -> np.ndarray:

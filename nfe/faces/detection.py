@@ -11,7 +11,7 @@ from PIL import Image
 
 from nfe.errors import ModelFileError
 
-__all__ = ["METADATA_KEYS", "Box", "Detector", "Face", "overlaps", "suppress"]
+__all__ = ["METADATA_KEYS", "Box", "Detector", "Face", "covered", "overlaps", "suppress"]
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
@@ -132,10 +132,20 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         >>> overlaps(np.array([0, 0, 2, 2]), np.array([[0, 0, 2, 2], [1, 0, 3, 2]])).round(3)
         array([1.   , 0.333])
     """
-    corner0, corner1 = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.clip(corner1 - corner0, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    return shared / np.maximum(areas - shared, 1e-12)
+    shared, area, areas = _areas(box, boxes)
+    return shared / np.maximum(area + areas - shared, 1e-12)
+
+
+def covered(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return what one box, [4], shares with others, [N, 4], as a share of the smaller one: [N].
+
+    Examples:
+        >>> import numpy as np
+        >>> covered(np.array([0, 0, 4, 4]), np.array([[1, 1, 2, 2], [2, 0, 6, 4]]))
+        array([1. , 0.5])
+    """
+    shared, area, areas = _areas(box, boxes)
+    return shared / np.maximum(np.minimum(area, areas), 1e-12)
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> list[int]:
@@ -156,3 +166,10 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> list[
         kept.append(int(best))
         order = rest[overlaps(boxes[best], boxes[rest]) <= max_overlap]
     return kept
+
+
+def _areas(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+    """Return the areas that a box shares with others, [N], its own, and theirs, [N]."""
+    corner0, corner1 = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.clip(corner1 - corner0, 0, None).prod(axis=1)
+    return shared, (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
