@@ -1,12 +1,14 @@
 """Edits that go as far as a tagger sees the change, and leave the rest as much as they can."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from nfe.boundaries import Boundary
 from nfe.editing import edit_codes
+from nfe.errors import ParamsError
 from nfe.shown import rate_edits, shown_labels
 from nfe.tagging.attributes import Attributes
 from nfe.tagging.tagger import Tagger
@@ -47,10 +49,11 @@ class AutoEditor:
     ) -> np.ndarray:
         """Edit codes.
 
-        Of each range of layers the first multiple that shows the change is taken; of these the
-        one that leaves the other attributes most as they were. Where none shows it, it is the
-        one with the greatest product of the tagger's sureness and the share of the others that
-        stay: so a change that a face does not take does not spoil it.
+        What keeps some attributes is tried as asked, and with all others kept too. Of each of
+        these and of each range of layers the first multiple that shows the change is taken; of
+        those the one that leaves the other attributes most as they were. Where none shows it, it
+        is the one with the greatest product of the tagger's sureness and the share of the others
+        that stay: so a change that a face does not take does not spoil it.
 
         Args:
             w_plus: [N, num_ws, w_dim].
@@ -68,9 +71,8 @@ class AutoEditor:
         labels = shown_labels(show(w_plus, everyone), self.tagger, self.attributes)
         others = {a: np.array(own.names()) for a, own in labels.items() if a not in changes}
         result, best = w_plus.copy(), np.full(len(w_plus), -1.0)
-        for first in self.first_layers:
-            layers = (first, w_plus.shape[1])
-            edited = edit_codes(w_plus, self.boundaries, changes, keep, "auto", layers)
+        ranges = [(first, w_plus.shape[1]) for first in self.first_layers]
+        for edited in self._whole_edits(w_plus, changes, keep, ranges):
             waiting = everyone
             for scale in self.scales:
                 shift = scale * (edited[waiting] - w_plus[waiting])
@@ -88,3 +90,20 @@ class AutoEditor:
                 if not len(waiting):
                     break
         return result
+
+    def _whole_edits(
+        self,
+        w_plus: np.ndarray,
+        changes: Mapping[str, str],
+        keep: Sequence[str],
+        ranges: Sequence[tuple[int, int]],
+    ) -> Iterator[np.ndarray]:
+        """Edit codes to where codes with the values lie, in every way that is tried."""
+        for layers in ranges:
+            yield edit_codes(w_plus, self.boundaries, changes, keep, "auto", layers)
+        every = sorted({b.attribute for b in self.boundaries} - {*changes})
+        if not keep or {*keep} == {*every}:
+            return
+        with suppress(ParamsError):  # all kept may leave no way to change
+            for layers in ranges:
+                yield edit_codes(w_plus, self.boundaries, changes, every, "auto", layers)

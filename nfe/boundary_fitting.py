@@ -99,18 +99,12 @@ def fit_boundary(
     """
     positive = labels == value
     negative = (labels != value) & (labels != "")
-    candidates = {
-        "positive": _most_confident(positive, confidence, confident_share),
-        "negative": _most_confident(negative, confidence, confident_share),
-    }
-    for side, indices in candidates.items():
-        if len(indices) < min_examples:
-            raise TagsError(
-                f"{attribute}={value} must have {min_examples} confident {side} codes, "
-                f"got {len(indices)}; sample more images or remove the value"
-            )
+    candidates = [
+        _candidates(side, chosen, confidence, confident_share, min_examples, f"{attribute}={value}")
+        for side, chosen in (("positive", positive), ("negative", negative))
+    ]
     train = np.concatenate(
-        [rng.permutation(i)[: round(train_share * len(i))] for i in candidates.values()]
+        [rng.permutation(indices)[: round(train_share * len(indices))] for indices in candidates]
     )
     white = (codes[train] - whitening.mean) @ whitening.transform
     regularisation, validated = _choose_regularisation(
@@ -186,6 +180,24 @@ def _separate(
 
 def _svm(regularisation: float) -> LinearSVC:
     return LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
+
+
+def _candidates(
+    side: str,
+    chosen: np.ndarray,
+    confidence: np.ndarray,
+    share: float,
+    min_examples: int,
+    name: str,
+) -> np.ndarray:
+    """Indices of the most confident of the chosen codes; an error if they are too few."""
+    indices = _most_confident(chosen, confidence, share)
+    if len(indices) < min_examples:
+        raise TagsError(
+            f"{name} must have {min_examples} confident {side} codes, got {len(indices)}; "
+            "sample more images or remove the value"
+        )
+    return indices
 
 
 def _most_confident(chosen: np.ndarray, confidence: np.ndarray, share: float) -> np.ndarray:

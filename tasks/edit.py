@@ -46,6 +46,7 @@ class Params(StageParams):
         visible_change: Levels by which an edit must change a pixel to count, and to count whole.
         recolour: Attributes whose change follows the lines of the picture: colours of surfaces.
         num_samples: Generated faces to measure edits on, beside the inverted pictures.
+        truncation_psi: Of these faces.
         batch_size: Images at a time.
         attributes: What the judge is asked.
     """
@@ -59,6 +60,7 @@ class Params(StageParams):
     visible_change: Annotated[list[Level], Field(min_length=2, max_length=2)]
     recolour: list[str]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
+    truncation_psi: Annotated[float, Field(ge=0, le=2, strict=False)]
     batch_size: Annotated[int, Field(ge=1, le=4096)]
     attributes: AttributeTable
 
@@ -131,7 +133,7 @@ def run(params: Params) -> None:
     edits, skipped = possible_edits(params.edits, boundaries)
     pictures = _read_pictures(generator, params, device)
     inverted = _faces_of(pictures, studio, params)
-    faces = {"inverted": inverted, "generated": _sample(studio, generator, params, device)}
+    faces = {"inverted": inverted, "generated": sample_faces(studio, generator, params, device)}
     guard = Guard(**params.guard.model_dump())
 
     def draw(w_plus: "np.ndarray") -> "np.ndarray":
@@ -201,14 +203,14 @@ def _faces_of(pictures: Pictures, studio: "Studio", params: Params) -> Faces:
     return Faces(pictures.w_plus, pictures.drawn, present, before)
 
 
-def _sample(studio: "Studio", generator: "Generator", params: Params, device: str) -> Faces:
+def sample_faces(studio: "Studio", generator: "Generator", params: Params, device: str) -> Faces:
     """Draw faces of seeds that boundaries are not fitted on."""
     import numpy as np
 
     from nfe.sampling import sample_batches
 
     seeds = range(FIRST_SEED, FIRST_SEED + params.num_samples)
-    batches = sample_batches(generator, seeds, params.batch_size, 1.0, device)
+    batches = sample_batches(generator, seeds, params.batch_size, params.truncation_psi, device)
     w = np.concatenate([w.cpu().numpy() for _, w, _ in batches])
     w_plus = np.repeat(w[:, None], generator.num_ws, axis=1)
     drawn = _draw(generator, w_plus, params.batch_size, device)

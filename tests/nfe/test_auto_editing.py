@@ -15,13 +15,14 @@ CHANGES = {"hair": "blue"}
 TABLE = {
     "hair": {"blue": ["blue_hair"], "red": ["red_hair"]},
     "smile": {"yes": ["smile"], "no": []},
+    "mouth": {"open": ["open_mouth"], "shut": []},
 }
 
 
 class _Tagger:
     """Reads scores that `show` wrote in place of pixels."""
 
-    tags = ("blue_hair", "red_hair", "smile")
+    tags = ("blue_hair", "red_hair", "smile", "open_mouth")
 
     def tag_scores(self, pixels: np.ndarray) -> np.ndarray:
         return pixels
@@ -30,17 +31,24 @@ class _Tagger:
 def make_editor(**changes: Any) -> AutoEditor:
     rng = np.random.default_rng(1)
     boundaries = [make_boundary("hair", v, rng.standard_normal(DIM), 0.1) for v in ("blue", "red")]
-    options = {"scales": [0.5, 1.0, 2.0], "first_layers": [0], "min_confidence": 0.8, **changes}
     tagger: Any = _Tagger()
-    return AutoEditor(boundaries, tagger, TABLE, **options)
+    options = {
+        "boundaries": boundaries,
+        "tagger": tagger,
+        "attributes": TABLE,
+        "scales": [0.5, 1.0, 2.0],
+        "first_layers": [0],
+        "min_confidence": 0.8,
+    }
+    return AutoEditor(**{**options, **changes})
 
 
 def make_codes(count: int) -> np.ndarray:
     return np.random.default_rng(2).standard_normal((count, NUM_WS, DIM))
 
 
-def scores(blue: np.ndarray, smile: np.ndarray) -> np.ndarray:
-    return np.stack([blue, 1 - blue, smile], axis=1)
+def scores(blue: np.ndarray, smile: np.ndarray, mouth: float | np.ndarray = 1.0) -> np.ndarray:
+    return np.stack(np.broadcast_arrays(blue, 1 - blue, smile, mouth), axis=1)
 
 
 def full_edit(editor: AutoEditor, w_plus: np.ndarray, first: int = 0) -> np.ndarray:
@@ -113,3 +121,31 @@ def test_a_layer_that_is_not_there_is_refused() -> None:
 
     with pytest.raises(ParamsError, match=f"within 0 to {NUM_WS}"):
         editor.edit(make_codes(1), show, CHANGES, [])
+
+
+@pytest.mark.parametrize(
+    ("keep", "needs_mouth", "kept"),
+    [(["smile"], False, ["mouth", "smile"]), (["smile"], True, ["smile"]), ([], False, [])],
+)
+def test_what_keeps_something_keeps_the_others_too_where_the_change_is_seen_so(
+    keep: list[str], needs_mouth: bool, kept: list[str]
+) -> None:
+    rng = np.random.default_rng(3)
+    hair = make_editor().boundaries
+    smile, mouth = (
+        make_boundary(a, v, rng.standard_normal(DIM), 0.1)
+        for a, v in (("smile", "yes"), ("mouth", "open"))
+    )
+    editor = make_editor(boundaries=[*hair, smile, mouth], scales=[1.0])
+    w_plus = make_codes(4)
+
+    def show(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+        moved = (codes - w_plus[places]).mean(axis=1) @ mouth.normal
+        still = np.abs(moved) < 1e-9
+        changed = np.any(codes != w_plus[places], axis=(1, 2))
+        blue = np.where(changed & ~(still & needs_mouth), 0.9, 0.1)
+        return scores(blue, np.full(len(codes), 0.9), np.where(still, 0.9, 0.1))
+
+    edited = editor.edit(w_plus, show, CHANGES, keep)
+    expected = edit_codes(w_plus, editor.boundaries, CHANGES, kept, "auto")
+    np.testing.assert_allclose(edited, expected, atol=1e-12)

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ from pydantic import ValidationError
 from nfe.boundaries import load_boundaries, measure_distances
 from nfe.errors import ParamsError
 from nfe.files import read_npz
+from nfe.gan.storage import load_generator
 from nfe.images import decode_pixels, read_pixels_zip
 from tasks import edit
+from tasks.edits import load_studio
 
 from .editing_project import ATTRIBUTES, make_editing_project
 
@@ -26,6 +29,7 @@ VALUES = {
     "visible_change": [4, 8],
     "recolour": ["hair"],
     "num_samples": 20,
+    "truncation_psi": 1.0,
     "batch_size": 8,
     "attributes": ATTRIBUTES,
 }
@@ -103,6 +107,17 @@ def test_metrics_count_images_and_name_what_was_skipped(project):
     }
     for case in figures.values():
         assert 0 <= case["num_images"] <= 20
+
+
+def test_generated_faces_are_truncated_as_asked(project):
+    generator = load_generator(Path("data/train_gan/model"), "cpu")
+
+    def codes(psi):
+        params = edit.Params.model_validate(VALUES | {"truncation_psi": psi})
+        return edit.sample_faces(load_studio(params), generator, params, "cpu").w_plus
+
+    mean = generator.w_avg.numpy()
+    np.testing.assert_allclose(codes(0.5) - mean, 0.5 * (codes(1.0) - mean), atol=1e-6)
 
 
 def test_the_doubt_of_the_judge_is_measured_on_mirror_images(project):
