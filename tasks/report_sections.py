@@ -326,7 +326,7 @@ def train_tagger_section(metrics: Mapping[str, Any]) -> "Section":
     for name, judge in metrics.get("judge", {}).items():
         tagger = metrics["tagger"].get(name)
         if isinstance(judge, Mapping) and isinstance(tagger, Mapping):
-            ceiling = metrics["label_ceiling"][name]
+            ceiling = metrics["label_ceiling"][name]["accuracy"]
             shares = (tagger["accuracy"], judge["accuracy"], judge["chance"], ceiling)
             errors = (tagger["calibration_error"], judge["calibration_error"])
             rows.append((spoken(name), *map(percent, shares), *map(readable, errors)))

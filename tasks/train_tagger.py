@@ -361,5 +361,9 @@ def _print_figures(metrics: dict[str, Any]) -> None:
                     f"{row['calibration_error']:.3f}, {row['num_pictures']} pictures held out",
                     flush=True,
                 )
-    for attribute, ceiling in metrics["label_ceiling"].items():
-        print(f"train_tagger: {attribute}: labels allow about {ceiling:.3f}", flush=True)
+    for attribute, row in metrics["label_ceiling"].items():
+        print(
+            f"train_tagger: {attribute}: labels allow about {row['accuracy']:.3f}, "
+            f"{row['accuracy_surer_half']:.3f} on the surer half",
+            flush=True,
+        )

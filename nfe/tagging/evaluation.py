@@ -37,7 +37,7 @@ def attribute_figures(
             continue
         shares, truth = scores.exp().numpy()[known], labels[known, column]
         confidence, correct = shares.max(axis=1), shares.argmax(axis=1) == truth
-        surer = np.argsort(-confidence, kind="stable")[: (len(truth) + 1) // 2]
+        surer = _surer_half(confidence)
         figures[groups[column].attribute] = {
             "accuracy": float(correct.mean()),
             "accuracy_surer_half": float(correct[surer].mean()),
@@ -50,7 +50,7 @@ def attribute_figures(
 
 def label_ceilings(
     first: torch.Tensor, second: torch.Tensor, labels: np.ndarray, groups: Sequence[Group]
-) -> dict[str, float]:
+) -> dict[str, dict[str, float]]:
     """Estimate how right any tagger can be, per attribute, when some labels are wrong.
 
     Where two networks that learned from different labels agree on another value than the picture's
@@ -63,7 +63,9 @@ def label_ceilings(
         groups: The G groups.
 
     Returns:
-        Attribute -> share of known labels that the two do not agree against, in [0, 1].
+        Attribute -> share of known labels that the two do not agree against, in [0, 1]:
+        `accuracy` over all of them, `accuracy_surer_half` over those of the pictures that the
+        first is surer of.
     """
     ceilings = {}
     pairs = zip(log_probabilities(first, groups), log_probabilities(second, groups), strict=True)
@@ -72,9 +74,18 @@ def label_ceilings(
         if not known.any():
             continue
         one, other = (values.argmax(dim=1).numpy()[known] for values in scores)
-        wrong = (one == other) & (one != labels[known, column])
-        ceilings[groups[column].attribute] = float(1 - wrong.mean())
+        possible = (one != other) | (one == labels[known, column])
+        confidence = scores[0].amax(dim=1).numpy()[known]
+        ceilings[groups[column].attribute] = {
+            "accuracy": float(possible.mean()),
+            "accuracy_surer_half": float(possible[_surer_half(confidence)].mean()),
+        }
     return ceilings
+
+
+def _surer_half(confidence: np.ndarray) -> np.ndarray:
+    """Indices of the greater half of the confidences, ties by index."""
+    return np.argsort(-confidence, kind="stable")[: (len(confidence) + 1) // 2]
 
 
 def tag_thresholds(

@@ -42,7 +42,7 @@ METRICS: dict[str, dict[str, Any]] = {
             name: {"smile": {"accuracy": 0.9, "chance": 0.5, "calibration_error": 0.01}}
             for name in ("tagger", "judge")
         },
-        "label_ceiling": {"smile": 0.95},
+        "label_ceiling": {"smile": {"accuracy": 0.95}},
     },
     "curate": {"num_faces": 10, "num_train": 7, "num_holdout": 1, "num_blurred": 2},
 }

@@ -113,10 +113,12 @@ def test_figures_of_an_attribute_without_known_pictures():
 
 
 def test_labels_that_both_networks_deny_lower_the_ceiling():
-    one = torch.eye(4)[[0, 0, 1, 2]] * 9  # colours red, red, green, blue; no bar anywhere
+    sureness = torch.tensor([[5.0], [9.0], [8.0], [9.0]])  # the third label is denied
+    one = torch.eye(4)[[0, 0, 1, 2]] * sureness  # colours red, red, green, blue; no bar anywhere
     other = torch.eye(4)[[0, 1, 1, 2]] * 9
     labels = np.array([[0, -1], [2, -1], [2, -1], [-1, -1]])
-    assert label_ceilings(one, other, labels, GROUPS) == pytest.approx({"color": 2 / 3})
+    ceilings = label_ceilings(one, other, labels, GROUPS)
+    assert ceilings == {"color": pytest.approx({"accuracy": 2 / 3, "accuracy_surer_half": 1 / 2})}
 
 
 def test_swapped_region_comes_with_its_label_and_nothing_else():
