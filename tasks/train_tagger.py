@@ -194,7 +194,13 @@ def _labels(
     params: Params, pixels: "np.ndarray", tags: list[tuple[str, ...]]
 ) -> "dict[str, np.ndarray]":
     """Return for each attribute the index of the value of each picture, -1 where not known."""
-    from nfe.tagging.attributes import label_attributes, labels_from_tags
+    import numpy as np
+
+    from nfe.tagging.attributes import (
+        contradict_themselves,
+        label_attributes,
+        labels_from_tags,
+    )
 
     table = params.attributes.root
     if params.teacher is None:
@@ -204,9 +210,17 @@ def _labels(
                 "each picture), it has none; add them, name another train_tagger.source, or a "
                 "ready tagger in train_tagger.teacher"
             )
-        return {name: labels_from_tags(tags, values) for name, values in table.items()}
-    import numpy as np
-
+        several = contradict_themselves(tags, table)
+        if several.any():
+            print(
+                f"train_tagger: {several.sum()} pictures are left out: their tags contradict each "
+                "other, as those of several people do",
+                flush=True,
+            )
+        return {
+            name: np.where(several, -1, labels_from_tags(tags, values))
+            for name, values in table.items()
+        }
     from nfe.tagging.tagger import Tagger
 
     teacher = Tagger.load(Path(params.teacher))

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Attributes", "Labels", "label_attributes", "labels_from_tags", "value_scores"]
+__all__ = [
+    "Attributes",
+    "Labels",
+    "contradict_themselves",
+    "label_attributes",
+    "labels_from_tags",
+    "value_scores",
+]
 
 Attributes = Mapping[str, Mapping[str, Sequence[str]]]  # attribute -> value -> its tags
 
@@ -116,3 +123,30 @@ def labels_from_tags(
         elif not found and words:
             labels[row] = absent
     return labels
+
+
+def contradict_themselves(
+    picture_tags: Sequence[Sequence[str]], attributes: Attributes
+) -> np.ndarray:
+    """Tell which pictures have tags of two values of one attribute.
+
+    Tags are of whole pictures: two colours of hair are two people's, and of whom the eyes are
+    nobody can tell. So no tag of such a picture is to be learnt, whatever the attribute.
+
+    Returns:
+        bool, [N].
+    """
+    tables = [
+        {tag: value for value, words in values.items() for tag in words}
+        for values in attributes.values()
+    ]
+    return np.array(
+        [
+            any(
+                len({value_of[word] for word in words if word in value_of}) > 1
+                for value_of in tables
+            )
+            for words in picture_tags
+        ],
+        dtype=bool,
+    )

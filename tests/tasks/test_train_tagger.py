@@ -54,12 +54,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     OUT.mkdir(parents=True)
 
 
-def write_curated(count: int) -> np.ndarray:
-    """Write data/curate of pictures of 20 px; every fifth is held out. Return the labels."""
+def write_curated(count: int, num_of_two: int = 0) -> np.ndarray:
+    """Write data/curate of pictures of 20 px; every fifth is held out. Return the labels.
+
+    The tags of the first `num_of_two` name two colours.
+    """
     pixels, labels = make_pictures(count, seed=1, resolution=20)
     names = [f"{i:06}.png" for i in range(count)]
     words = ["red", "green", "blue"]
     tags = [f"1girl {words[c]}{' bar' * (1 - b)}" for c, b in labels]
+    tags[:num_of_two] = [f"red green{' bar' * (1 - b)}" for _, b in labels[:num_of_two]]
     splits = ["holdout" if i % 5 == 0 else "train" for i in range(count)]
     folder = Path("data/curate")
     folder.mkdir(parents=True)
@@ -102,6 +106,15 @@ def test_tagger_and_judge_learn_from_curated_faces(capsys: pytest.CaptureFixture
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == [str(i) for i in range(1, 9)]
     assert float(rows[-1]["judge_loss"]) < float(rows[0]["judge_loss"])
+
+
+def test_pictures_of_two_people_teach_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    write_curated(300, num_of_two=50)
+    metrics = run(num_epochs=1)
+    assert "40 pictures are left out: their tags contradict" in capsys.readouterr().out
+    parts = [metrics[name]["num_pictures"] for name in ("tagger", "judge")]
+    held_out = metrics["judge"]["bar"]["num_pictures"]
+    assert sum(parts) + 2 * held_out == 240 - 40
 
 
 def test_same_seed_same_bytes() -> None:

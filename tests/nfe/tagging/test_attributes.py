@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nfe.tagging.attributes import label_attributes, labels_from_tags
+from nfe.tagging.attributes import contradict_themselves, label_attributes, labels_from_tags
 
 ATTRIBUTES = {
     "hair": {"blue": ["blue_hair"], "white": ["white_hair", "silver_hair"], "red": ["red_hair"]},
@@ -67,3 +67,18 @@ def test_noisy_tags_teach_nothing_false():
     smile = labels_from_tags([*pictures, ("smile",)], ATTRIBUTES["smile"])
     assert hair.tolist() == [0, -1, 1, -1, -1]
     assert smile.tolist() == [1, 1, 1, 1, -1, 0]  # without any tag nothing is known
+
+
+def test_tags_of_two_people_contradict_themselves() -> None:
+    pictures = [
+        ("red_hair", "blue_hair", "smile"),
+        ("blue_hair", "smile"),
+        ("silver_hair", "white_hair"),
+        ("1girl",),
+        (),
+    ]
+    table = {
+        "hair": {"red": ["red_hair"], "blue": ["blue_hair"], "white": ["white_hair", "silver_hair"]}
+    }
+    table["smile"] = {"yes": ["smile"], "no": []}
+    assert contradict_themselves(pictures, table).tolist() == [True, False, False, False, False]
