@@ -14,6 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nfe.errors import NFEError
+from tasks.detector_material import add_options, read_material
+from tasks.measure_detector import (
+    LEAST_SCORE,
+    add_measuring,
+    choose_score,
+    false_scores,
+    measure_detector,
+    show,
+)
 from tasks.stage import Progress, has_bf16
 
 if TYPE_CHECKING:
@@ -21,17 +30,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from nfe.faces.composites import KnownScene, Material
-    from nfe.faces.detection import Box, Detector, Face
+    from nfe.faces.composites import Material
+    from nfe.faces.detection import Box
 
-HELD_OUT = 0.2  # last part, by name, of every source: for measuring
-MIN_OVERLAP = 0.5  # of a found box with the true one
-MEASURED_FACE = 16.0  # least side of a face that must be found, in pixels of the working size
-POINTS = (0.3, 0.4, 0.5, 0.6, 0.7)  # scores at which recall and false boxes are told
-LEAST_SCORE = 0.05  # of boxes among which the score of a face, and mistakes, are sought
 MISTAKES_AT = (0.25, 0.5, 0.75)  # of all steps: when the mistakes made till then are collected
 MISTAKE_MARGIN = 0.25  # around the box of a mistake, in its sides
-DRAWN_SIDES = ((96, 60, 90), (160, 64, 150), (256, 90, 240))  # picture, least and largest face
 
 
 def main(arguments: list[str]) -> None:
@@ -51,7 +54,7 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(options.num_threads)
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    train, held_out, photos = _material(options, rng)
+    train, held_out, photos = read_material(options, rng)
     sides, shares = [128, 192, options.max_side], [0.4, 0.25, 0.35]
     collecting = {round(part * options.num_steps) for part in MISTAKES_AT}
     steps = itertools.count()
@@ -87,12 +90,10 @@ def main(arguments: list[str]) -> None:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tasks.train_detector", description=__doc__)
-    parser.add_argument("--faces", nargs="+", type=Path, required=True, help="cut faces")
-    parser.add_argument("--photos", type=Path, required=True, help="pictures without drawn faces")
+    add_options(parser)
+    add_measuring(parser)
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--start", type=Path, help="exported detector to train further")
-    parser.add_argument("--num-faces", type=int, default=10_000, help="faces to take per source")
-    parser.add_argument("--num-scenes", type=int, default=1500, help="scenes to draw")
     parser.add_argument("--num-mistakes", type=int, default=800, help="hardest negatives to keep")
     parser.add_argument("--num-steps", type=int, default=20_000)
     parser.add_argument("--batch-size", type=int, default=24, help="pictures of 160 pixels")
@@ -104,69 +105,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--max-false", type=float, default=0.1, help="false boxes per held-out photograph"
     )
     parser.add_argument("--max-overlap", type=float, default=0.3)
-    parser.add_argument("--num-measured", type=int, default=1000, help="held-out composites")
     parser.add_argument("--num-threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
-
-
-def _material(
-    options: argparse.Namespace, rng: "np.random.Generator"
-) -> "tuple[Material, Material, list[np.ndarray]]":
-    """Read and draw everything: what to train on, what is held out, the photographs of that."""
-    from nfe.faces.composites import Material
-
-    photos = _pixels(options.photos, 10**9)
-    faces = [_pixels(path, options.num_faces) for path in options.faces]
-    scenes, drawn = _draw(options.num_scenes, rng)
-
-    def part(items: list[Any], held_out: bool) -> list[Any]:
-        cut = round(len(items) * (1 - HELD_OUT))
-        return items[cut:] if held_out else items[:cut]
-
-    def material(held_out: bool) -> Material:
-        return Material(
-            [face for source in faces for face in part(source, held_out)],
-            part(scenes, held_out),
-            part(photos, held_out) + part(drawn, held_out),
-        )
-
-    return material(False), material(True), part(photos, True)
-
-
-def _pixels(path: Path, most: int) -> "list[np.ndarray]":
-    """Decode evenly spaced pictures of a source."""
-    from nfe.faces.sheets import evenly_spaced
-    from nfe.images import decode_pixels
-    from nfe.sources import list_source
-
-    pictures = list_source(path)
-    chosen = [pictures[index] for index in evenly_spaced(len(pictures), most)]
-    return [decode_pixels(picture.read(), picture.name) for picture in chosen]
-
-
-def _draw(
-    num_scenes: int, rng: "np.random.Generator"
-) -> "tuple[list[KnownScene], list[np.ndarray]]":
-    """Draw scenes with a face, and backgrounds without."""
-    import numpy as np
-
-    from nfe.drawing.backgrounds import draw_background
-    from nfe.drawing.canvas import Canvas
-    from nfe.drawing.scenes import draw_scene
-    from nfe.faces.composites import KnownScene
-
-    scenes, backgrounds = [], []
-    for index in range(num_scenes):
-        side, least, largest = DRAWN_SIDES[index % len(DRAWN_SIDES)]
-        scene = draw_scene(rng, (side, side * 3 // 2), (least, largest), 2)
-        box, eyes = np.array(scene.box), np.array(scene.eyes).ravel()
-        scenes.append(KnownScene(scene.pixels, box, eyes))
-    for _ in range(num_scenes // 8):  # fewer than photographs, which are more varied
-        canvas = Canvas(160, 160, 1)
-        draw_background(canvas, rng)
-        backgrounds.append(canvas.pixels())
-    return scenes, backgrounds
 
 
 def _mistakes(
@@ -215,113 +155,13 @@ def _write(
         path = folder / "detector.onnx"
         export_detector(network, path, options.max_side, LEAST_SCORE, options.max_overlap)
         detector = Detector.load(path)
-        score = choose_score(detector, photos, options.max_false)
-        metrics = measure_detector(
-            detector, score, held_out, photos, options.max_side, options.num_measured
-        )
+        num_allowed = math.floor(options.max_false * len(photos))
+        score = choose_score(false_scores(detector, photos), num_allowed)
+        metrics = measure_detector(detector, score, held_out, photos, options.num_composites)
         export_detector(network, path, options.max_side, score, options.max_overlap)
         write_json(folder / "model.json", _description(commands, network, metrics))
         write_manifest(folder)
-    for name, value in metrics.items():
-        print(f"train_detector: {name} = {value}")
-
-
-def choose_score(detector: "Detector", photos: "list[np.ndarray]", max_false: float) -> float:
-    """Return the least score, in hundredths, at which photographs show few enough false boxes.
-
-    Args:
-        detector: One that reports boxes of low scores, too.
-        photos: Pictures without faces, uint8, [H, W, 3] each.
-        max_false: Most boxes per photograph.
-    """
-    scores = sorted((f.score for p in photos for f in detector.detect(p)), reverse=True)
-    allowed = math.floor(max_false * len(photos))
-    if len(scores) <= allowed:
-        return detector.min_score
-    return math.floor(scores[allowed] * 100 + 1) / 100
-
-
-def measure_detector(
-    detector: "Detector",
-    score: float,
-    material: "Material",
-    photos: "list[np.ndarray]",
-    side: int,
-    num_composites: int,
-) -> dict[str, Any]:
-    """Measure a detector on composites of held-out material and on bare photographs.
-
-    Args:
-        detector: One that reports boxes of low scores, too.
-        score: Least score of a face.
-        material: What the composites are made of.
-        photos: Pictures without faces, uint8, [H, W, 3] each.
-        side: Of the composites, in pixels.
-        num_composites: How many to make.
-
-    Returns:
-        The score of a face; recall and false boxes per composite and per photograph at it, and,
-        as `points`, at others; the mean error of the eyes along the picture's width, in sides of
-        the face, when any drawn face is found.
-    """
-    import numpy as np
-
-    from nfe.faces.composites import make_composite
-
-    rng = np.random.default_rng(0)
-    answers = []
-    for _ in range(num_composites):
-        composite = make_composite(rng, material, side, MEASURED_FACE)
-        answers.append((detector.detect(composite.pixels), composite.boxes))
-    false_scores = np.array([face.score for pixels in photos for face in detector.detect(pixels)])
-
-    def point(least: float) -> dict[str, float]:
-        recall, false = _recall_and_false(answers, least)
-        return {
-            "min_score": least,
-            "recall": round(recall, 4),
-            "false_per_composite": round(false, 4),
-            "false_per_photograph": round(float((false_scores >= least).sum()) / len(photos), 4),
-        }
-
-    metrics: dict[str, Any] = {
-        **point(score),
-        "num_faces": sum(len(boxes) for _, boxes in answers),
-        "num_photographs": len(photos),
-        "points": [point(least) for least in POINTS],
-    }
-    errors = _eye_errors(detector, score, material.scenes)
-    if errors:
-        metrics["eye_error"] = round(float(np.mean(errors)), 4)
-    return metrics
-
-
-def _recall_and_false(
-    answers: "Sequence[tuple[list[Face], np.ndarray]]", score: float
-) -> tuple[float, float]:
-    """Return the share of true boxes found at a score, and the false boxes a picture."""
-    from nfe.faces.detector_training import count_found
-
-    counts = [
-        (len(boxes), *count_found([f for f in faces if f.score >= score], boxes, MIN_OVERLAP))
-        for faces, boxes in answers
-    ]
-    num_faces, num_found, num_false = map(sum, zip(*counts, strict=True))
-    return num_found / max(num_faces, 1), num_false / len(answers)
-
-
-def _eye_errors(detector: "Detector", score: float, scenes: "Sequence[KnownScene]") -> list[float]:
-    """Return how far the eyes of found drawn faces are off along the width, in sides of a face."""
-    import numpy as np
-
-    errors = []
-    for scene in scenes:
-        faces = detector.detect(scene.pixels)
-        if faces and faces[0].score >= score:
-            found = np.sort(np.array(faces[0].eyes).ravel()[::2])
-            side = scene.box[2] - scene.box[0]
-            errors.append(float(np.abs(found - scene.eyes[::2]).mean() / side))
-    return errors
+    show(metrics)
 
 
 def _description(commands: list[str], network: Any, metrics: dict[str, float]) -> dict[str, Any]:

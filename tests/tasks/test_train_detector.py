@@ -9,9 +9,10 @@ from nfe.drawing.faces import draw_face, random_face_spec
 from nfe.errors import SourceError
 from nfe.faces.detection import Detector
 from nfe.faces.detector_network import DetectorNetwork
-from nfe.files import check_manifest, read_json, write_stored_zip
+from nfe.files import check_manifest, read_json, write_json, write_stored_zip
 from nfe.images import decode_pixels, encode_png
-from tasks import train_detector
+from tasks import measure_detector, train_detector
+from tasks.detector_material import draw_scenes
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models/detector"
@@ -25,10 +26,10 @@ def test_it_writes_a_detector_that_loads_and_says_how_it_was_made(tmp_path: Path
     for name, pictures in (("faces", faces), ("photos", photos)):
         members = [(f"{n:02d}.png", encode_png(pixels)) for n, pixels in enumerate(pictures)]
         write_stored_zip(tmp_path / f"{name}.zip", members)
-    arguments = f"--faces {tmp_path}/faces.zip --photos {tmp_path}/photos.zip --out {tmp_path}/out"
-    steps = "--num-steps 2 --batch-size 1 --num-scenes 20 --num-measured 20"
-    small = f"{steps} --max-side 96 --num-faces 20"
-    train_detector.main(f"{arguments} {small}".split())
+    sources = f"--faces {tmp_path}/faces.zip --photos {tmp_path}/photos.zip"
+    same = f"{sources} --num-scenes 20 --num-faces 20 --num-composites 20"
+    small = "--num-steps 2 --batch-size 1 --max-side 96"
+    train_detector.main(f"{same} {small} --out {tmp_path}/out".split())
     check_manifest(tmp_path / "out")
     detector = Detector.load(tmp_path / "out/detector.onnx")
     description = json.loads((tmp_path / "out/model.json").read_text())
@@ -38,7 +39,22 @@ def test_it_writes_a_detector_that_loads_and_says_how_it_was_made(tmp_path: Path
     assert 0 <= description["held_out"]["recall"] <= 1
     for name in ("recall", "false_per_composite", "false_per_photograph"):
         values = [point[name] for point in description["held_out"]["points"]]
-        assert values == sorted(values, reverse=True)  # a higher score, fewer boxes
+        assert values == sorted(values)  # a lower score, more boxes
+    trained = description["held_out"]
+    path = tmp_path / "out/model.json"
+    write_json(path, description | {"held_out": {}})
+    measure_detector.main(f"{same} --detector {tmp_path}/out".split())
+    check_manifest(tmp_path / "out")
+    assert read_json(path)["held_out"] == trained
+
+
+@pytest.mark.parametrize(
+    ("num_allowed", "score"), [(0, 0.901), (1, 0.495), (2, 0.301), (3, 0.05), (9, 0.05)]
+)
+def test_the_score_of_a_face_leaves_no_more_false_boxes_than_allowed(
+    num_allowed: int, score: float
+) -> None:
+    assert measure_detector.choose_score([0.9, 0.4943, 0.3], num_allowed) == score
 
 
 def test_what_is_taken_for_a_face_is_cut_out_with_a_margin() -> None:
@@ -70,7 +86,7 @@ def test_the_bundled_detector_is_whole_and_small() -> None:
 
 def test_the_bundled_detector_finds_drawn_faces_their_eyes_and_nothing_else() -> None:
     rng = np.random.default_rng(99)
-    scenes, backgrounds = train_detector._draw(60, rng)
+    scenes, backgrounds = draw_scenes(60, rng)
     detector = Detector.load(MODEL / "detector.onnx")
     found = [detector.detect(scene.pixels) for scene in scenes]
     centers = [
