@@ -20,12 +20,12 @@ TABLE = {
 
 
 class _Tagger:
-    """Reads scores that `show` wrote in place of pixels."""
+    """Reads scores that `show` wrote into the pixels."""
 
     tags = ("blue_hair", "red_hair", "smile", "open_mouth")
 
     def tag_scores(self, pixels: np.ndarray) -> np.ndarray:
-        return pixels
+        return pixels[:, 0, 0] / 255
 
 
 def make_editor(**changes: Any) -> AutoEditor:
@@ -48,7 +48,8 @@ def make_codes(count: int) -> np.ndarray:
 
 
 def scores(blue: np.ndarray, smile: np.ndarray, mouth: float | np.ndarray = 1.0) -> np.ndarray:
-    return np.stack(np.broadcast_arrays(blue, 1 - blue, smile, mouth), axis=1)
+    colors = np.stack(np.broadcast_arrays(blue, 1 - blue, smile, mouth), axis=1)
+    return np.tile((colors * 255).round().astype(np.uint8)[:, None, None], (1, 2, 2, 1))
 
 
 def full_edit(editor: AutoEditor, w_plus: np.ndarray, first: int = 0) -> np.ndarray:

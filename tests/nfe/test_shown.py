@@ -66,3 +66,26 @@ def test_what_stays_is_the_mean_share_of_the_values_before() -> None:
     _, stays = rate({}, {name: others[name] for name in ("hair", "smile")})
     assert stays == [(0.25 + 0.9) / 2, (0.5 + 0.6) / 2, 1.0]
     assert rate({}, {"hat": others["hat"]})[1] == [1.0, 1.0, 1.0]
+
+
+class _Particular:
+    """Sees blue hair where a corner of a picture is bright enough."""
+
+    tags = ("red_hair", "blue_hair")
+
+    def tag_scores(self, pixels: np.ndarray) -> np.ndarray:
+        blue = pixels[:, 0, 0].mean(axis=1) / 255
+        return np.stack([1 - blue, blue], axis=1)
+
+
+def test_a_change_counts_that_mirror_image_and_blurred_copy_show_too() -> None:
+    pictures = np.full((4, 5, 5, 3), 255, dtype=np.uint8)
+    pictures[1, 0, -1] = 51  # the mirror image does not show it
+    pictures[2, 1:, :] = 0  # a blurred copy shows it less: a quarter of its corner is black
+    pictures[3] = 0
+    tagger: Any = _Particular()
+    sure, stays = rate_edits(pictures, tagger, TABLE, {"hair": "blue"}, {})
+    np.testing.assert_allclose(sure, [1.0, 0.2, 0.75, 0.0], atol=0.01)
+    before = {"hair": np.full(4, "blue")}
+    _, stays = rate_edits(pictures, tagger, TABLE, {}, before)
+    np.testing.assert_allclose(stays, [1.0, (1 + 0.2 + 1) / 3, (1 + 1 + 0.75) / 3, 0], atol=0.01)
