@@ -84,7 +84,7 @@ def test_a_change_counts_that_mirror_image_and_blurred_copy_show_too() -> None:
     pictures[2, 1:, :] = 0  # a blurred copy shows it less: a quarter of its corner is black
     pictures[3] = 0
     tagger: Any = _Particular()
-    sure, stays = rate_edits(pictures, tagger, TABLE, {"hair": "blue"}, {})
+    sure, _ = rate_edits(pictures, tagger, TABLE, {"hair": "blue"}, {})
     np.testing.assert_allclose(sure, [1.0, 0.2, 0.75, 0.0], atol=0.01)
     before = {"hair": np.full(4, "blue")}
     _, stays = rate_edits(pictures, tagger, TABLE, {}, before)
