@@ -113,14 +113,12 @@ def labels_from_tags(
     Returns:
         Index of the value, int64, [N]; -1 where it is not known.
     """
-    value_of = {tag: i for i, words in enumerate(values.values()) for tag in words}
     absent = next((i for i, words in enumerate(values.values()) if not words), -1)
     labels = np.full(len(picture_tags), -1, dtype=np.int64)
-    for row, words in enumerate(picture_tags):
-        found = {value_of[word] for word in words if word in value_of}
+    for row, found in enumerate(_values_found(picture_tags, values)):
         if len(found) == 1:
             labels[row] = found.pop()
-        elif not found and words:
+        elif not found and picture_tags[row]:
             labels[row] = absent
     return labels
 
@@ -136,17 +134,16 @@ def contradict_themselves(
     Returns:
         bool, [N].
     """
-    tables = [
-        {tag: value for value, words in values.items() for tag in words}
+    several = [
+        [len(found) > 1 for found in _values_found(picture_tags, values)]
         for values in attributes.values()
     ]
-    return np.array(
-        [
-            any(
-                len({value_of[word] for word in words if word in value_of}) > 1
-                for value_of in tables
-            )
-            for words in picture_tags
-        ],
-        dtype=bool,
-    )
+    return np.any(several, axis=0)
+
+
+def _values_found(
+    picture_tags: Sequence[Sequence[str]], values: Mapping[str, Sequence[str]]
+) -> list[set[int]]:
+    """Return for each picture the indices of the values that its tags name."""
+    value_of = {tag: i for i, words in enumerate(values.values()) for tag in words}
+    return [{value_of[word] for word in words if word in value_of} for words in picture_tags]
