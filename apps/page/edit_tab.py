@@ -15,8 +15,9 @@ from apps.page.edit_work import (
     open_picture,
     preview_edit,
     refine_opened,
+    show_refined,
 )
-from apps.page.parts import QUIET, SHOWN, STAGE_HEIGHT, Page, sentences, uploaded_path
+from apps.page.parts import LAST, QUIET, SHOWN, STAGE_HEIGHT, Page, sentences, uploaded_path
 
 __all__ = ["EditTab", "build_edit_tab"]
 
@@ -40,7 +41,7 @@ class EditTab:
 
 def build_edit_tab(page: Page) -> EditTab:
     """Lay the tab out and connect it."""
-    path, opened, result = gr.State(None), gr.State(None), gr.State(None)
+    path, opened, refined, result = (gr.State(None) for _ in range(4))
     with gr.Row():
         with gr.Column(scale=7, min_width=320):
             upload, stage = _stage()
@@ -59,7 +60,12 @@ def build_edit_tab(page: Page) -> EditTab:
                 whole = gr.Checkbox(False, label="The whole picture is one face")
                 usual = page.bundle.description["refinement"]["num_steps"]
                 steps = gr.Slider(
-                    0, max(usual, MAX_STEPS), usual, step=1, label="Steps to redraw the face"
+                    0,
+                    max(usual, MAX_STEPS),
+                    usual,
+                    step=1,
+                    label="Steps to redraw the face",
+                    elem_id="steps",
                 )
     tab = EditTab(
         [opened, upload, stage, faces, another],
@@ -77,13 +83,12 @@ def build_edit_tab(page: Page) -> EditTab:
         tab.outputs,
         show_progress_on=upload,
         **SHOWN,
+        **LAST,
     )
     for event in (uploading, opening):
         event.failure(lambda: None, None, upload, **QUIET)
     another.click(close_picture, None, [*tab.outputs, result, note, strip, download], **QUIET)
-    changing = gr.on(
-        [c.input for c in controls.inputs], *tab.preview, trigger_mode="always_last", **QUIET
-    )
+    changing = gr.on([c.input for c in controls.inputs], *tab.preview, **QUIET)
     loading = settings.upload(
         sentences(partial(load_settings, page, controls.attributes)),
         settings,
@@ -92,8 +97,14 @@ def build_edit_tab(page: Page) -> EditTab:
     )
     changing.success(*tab.finish, **QUIET)
     refining = opening.success(*tab.preview, **QUIET).success(
-        sentences(partial(refine_opened, page)), [opened, steps], [opened, faces], **SHOWN
+        sentences(partial(refine_opened, page)),
+        [opened, steps],
+        refined,
+        show_progress_on=faces,
+        **SHOWN,
+        **LAST,
     )
+    refining = refining.success(show_refined, [opened, refined], [opened, faces], **QUIET)
     for event in (refining, loading):
         event.success(*tab.preview, **QUIET).success(*tab.finish, **QUIET)
     return tab

@@ -23,6 +23,7 @@ from nfe.provenance import FaceDistances, Provenance, embed, package_version, re
 __all__ = [
     "Edited",
     "Opened",
+    "Refined",
     "close_picture",
     "finish_edit",
     "load_settings",
@@ -30,6 +31,7 @@ __all__ = [
     "preview_edit",
     "refine_opened",
     "show_opened",
+    "show_refined",
 ]
 
 SHOWN_FACES = 2  # of a picture with many
@@ -51,9 +53,21 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Edited:
-    """What became of it, and by which edit."""
+class Refined:
+    """What a picture was before its faces were redrawn better, and after.
 
+    Redrawing takes long enough for another picture to be opened meanwhile.
+    """
+
+    before: Opened
+    after: Opened
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What became of an opened picture, and by which edit."""
+
+    opened: Opened
     picture: Picture
     faces: EditedFaces
     changes: Mapping[str, str]
@@ -73,12 +87,19 @@ def open_picture(page: Page, path: str, whole: bool, num_steps: float) -> list[A
     return show_opened(Opened(inverted, hashlib.sha256(data).hexdigest(), parameters))
 
 
-def refine_opened(page: Page, opened: Opened | None, num_steps: float) -> list[Any]:
-    """Redraw its faces better. Values of: opened, faces."""
+def refine_opened(page: Page, opened: Opened | None, num_steps: float) -> Refined | None:
+    """Redraw its faces better; `show_refined` follows."""
     if opened is None or not num_steps:
-        return [gr.skip()] * 2
+        return None
     inverted = refine_picture(opened.inverted, page.bundle, int(num_steps), BATCH_SIZE)
-    return [replace(opened, inverted=inverted), _faces(inverted, "redrawn")]
+    return Refined(opened, replace(opened, inverted=inverted))
+
+
+def show_refined(opened: Opened | None, refined: Refined | None) -> list[Any]:
+    """Values of: opened, faces. They stay where another picture has been opened meanwhile."""
+    if refined is None or refined.before is not opened:
+        return [gr.skip()] * 2
+    return [refined.after, _faces(refined.after.inverted, "redrawn")]
 
 
 def show_opened(opened: Opened) -> list[Any]:
@@ -126,18 +147,18 @@ def preview_edit(
     if not changes:
         return [None, (seen, seen), "", unfinished]
     picture, faces = edit_picture(opened.inverted, page.bundle, changes, keep, strength, BATCH_SIZE)
-    result = Edited(picture, faces, changes, keep, strength)
+    result = Edited(opened, picture, faces, changes, keep, strength)
     return [result, (seen, for_screen(picture.on_white)), _note(result), unfinished]
 
 
 def finish_edit(page: Page, opened: Opened | None, result: Edited | None) -> list[Any]:
     """Values of: strip (-3 to 3, of the first face), download."""
-    if opened is None or result is None:
+    if result is None or result.opened is not opened:  # an edit of the picture before this one
         return ["", gr.DownloadButton(interactive=False)]
-    inverted, edit = opened.inverted, (result.changes, result.keep)
+    inverted, edit = result.opened.inverted, (result.changes, result.keep)
     steps = strip_faces(inverted.w_plus[:1], page.bundle, *edit, BATCH_SIZE)[0]
     captions = [f"{offset:+g}" if offset else "0" for offset in STRIP_OFFSETS]
-    data = encode_picture(result.picture, ".png", embed(_provenance(page, opened, result), ".png"))
+    data = encode_picture(result.picture, ".png", embed(_provenance(page, result), ".png"))
     path = download_path(data, f"{Path(inverted.name).stem}-edited.png")
     return [figures(list(steps), captions), gr.DownloadButton(value=path, interactive=True)]
 
@@ -185,7 +206,8 @@ def _note(result: Edited) -> str:
     return f'<div class="note">Now seen: {"; ".join(told)}</div>' if told else ""
 
 
-def _provenance(page: Page, opened: Opened, result: Edited) -> Provenance:
+def _provenance(page: Page, result: Edited) -> Provenance:
+    opened = result.opened
     figures = [result.faces.figures(index) for index in range(len(result.faces.pixels))]
     return Provenance(
         version=package_version(),

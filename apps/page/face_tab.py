@@ -40,7 +40,7 @@ def build_face_tab(page: Page, tabs: gr.Tabs, edit: EditTab, edit_id: str) -> li
                 to_edit = gr.Button("Edit this face", elem_id="edit-face")
                 download = gr.DownloadButton("Download", elem_id="face-download")
     draw = [sentences(partial(_draw, page)), [seed, truncation], [stage, download]]
-    gr.on([seed.input, truncation.input], *draw, trigger_mode="always_last", **QUIET)
+    gr.on([seed.input, truncation.input], *draw, **QUIET)
     again.click(lambda: random.randrange(MAX_SHOWN_SEED), None, seed, **QUIET).success(
         *draw, **QUIET
     )

@@ -45,7 +45,7 @@ def build_mix_tab(page: Page) -> list[Any]:
             download = gr.DownloadButton("Download", variant="primary")
     inputs: list[Any] = [shape, colours, split, truncation]
     draw = [sentences(partial(_mix, page)), inputs, [stage, sources, download]]
-    gr.on([c.input for c in inputs], *draw, trigger_mode="always_last", **QUIET)
+    gr.on([c.input for c in inputs], *draw, **QUIET)
     return draw
 
 

@@ -20,6 +20,7 @@ from nfe.images import encode_png
 
 __all__ = [
     "BATCH_SIZE",
+    "LAST",
     "QUIET",
     "SHOWN",
     "STAGE_HEIGHT",
@@ -35,7 +36,9 @@ __all__ = [
 
 BATCH_SIZE = 16
 STAGE_HEIGHT = 560  # of the large picture of a tab, in pixels of the page
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# What is asked for again while it runs, runs again after that; gradio would drop it.
+LAST: dict[str, Any] = {"trigger_mode": "always_last"}
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LAST}
 SHOWN: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 LEAST_SIDE, MOST_SIDE = 640, 1280  # of a large picture on the screen
 

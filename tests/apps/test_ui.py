@@ -129,11 +129,23 @@ def show(page: Any, tab: str) -> None:
     page.get_by_role("tab", name=tab, exact=True).click()
 
 
-def open_picture(page: Any, path: Path) -> None:
+def close_picture(page: Any) -> None:
     show(page, "Edit")
     if page.locator("#another").is_enabled():
         page.locator("#another").click()
+        page.locator("#another[disabled]").wait_for()
+
+
+def open_picture(page: Any, path: Path) -> None:
+    """Give the page a picture; whoever gives it the next one waits for `opened` before that."""
+    close_picture(page)
     page.locator("#upload input[type=file]").set_input_files(path)
+
+
+def opened(page: Any) -> None:
+    """Wait until a picture is open: the last that changes is the button for another."""
+    page.locator("#another:not([disabled])").wait_for()
+    page.locator("#upload").wait_for(state="detached")
 
 
 def choose(page: Any, field: str, value: str) -> None:
@@ -249,7 +261,29 @@ def test_a_bad_picture_is_told_and_the_next_one_works(
     page.get_by_test_id("toast-body").filter(has_text=message).wait_for()
     assert "Traceback" not in page.locator("body").inner_text()
     open_picture(page, pictures / "face.png")
-    page.locator("#faces figure").first.wait_for()
+    opened(page)
+    assert page.locator("#faces figure").count() == 2
+
+
+@needs_browser
+def test_a_picture_opened_while_another_is_redrawn_stays(
+    browser: Any, address: str, pictures: Path
+) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(40_000)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_text("More", exact=True).click()
+    steps = page.locator("#steps input[type=number]")
+    for name, count in (("face", "1000"), ("scene", "1")):
+        steps.fill(count)
+        steps.press("Tab")
+        open_picture(page, pictures / f"{name}.png")
+        opened(page)
+    shown = page.locator("#faces img").first.get_attribute("src")
+    page.get_by_text("redrawn, error ").wait_for()
+    assert page.locator("#faces img").first.get_attribute("src") == shown
+    context.close()
 
 
 @needs_browser
