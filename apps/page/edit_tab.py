@@ -39,9 +39,47 @@ class EditTab:
     finish: tuple[Callable[..., Any], list[Any], list[Any]]
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What is on the tab, from the large place to the settings, and what it remembers."""
+
+    upload: gr.Image
+    stage: gr.ImageSlider
+    strip: gr.HTML
+    faces: gr.HTML
+    controls: EditControls
+    note: gr.HTML
+    download: gr.DownloadButton
+    another: gr.Button
+    settings: gr.UploadButton
+    whole: gr.Checkbox
+    steps: gr.Slider
+    opened: gr.State
+    result: gr.State
+
+
 def build_edit_tab(page: Page) -> EditTab:
     """Lay the tab out and connect it."""
-    path, opened, refined, result = (gr.State(None) for _ in range(4))
+    on = _lay_out(page)
+    tab = EditTab(
+        [on.opened, on.upload, on.stage, on.faces, on.another],
+        (
+            sentences(partial(preview_edit, page, on.controls.attributes)),
+            [on.opened, *on.controls.inputs],
+            [on.result, on.stage, on.note, on.download],
+        ),
+        (
+            sentences(partial(finish_edit, page)),
+            [on.opened, on.result],
+            [on.strip, on.download],
+        ),
+    )
+    _connect_pictures(page, on, tab)
+    _connect_edits(page, on, tab)
+    return tab
+
+
+def _lay_out(page: Page) -> _Parts:
     with gr.Row():
         with gr.Column(scale=7, min_width=320):
             upload, stage = _stage()
@@ -58,56 +96,71 @@ def build_edit_tab(page: Page) -> EditTab:
             with gr.Accordion("More", open=False, elem_id="more"):
                 settings = gr.UploadButton("Settings from a picture", elem_id="settings")
                 whole = gr.Checkbox(False, label="The whole picture is one face")
-                usual = page.bundle.description["refinement"]["num_steps"]
-                steps = gr.Slider(
-                    0,
-                    max(usual, MAX_STEPS),
-                    usual,
-                    step=1,
-                    label="Steps to redraw the face",
-                    elem_id="steps",
-                )
-    tab = EditTab(
-        [opened, upload, stage, faces, another],
-        (
-            sentences(partial(preview_edit, page, controls.attributes)),
-            [opened, *controls.inputs],
-            [result, stage, note, download],
-        ),
-        (sentences(partial(finish_edit, page)), [opened, result], [strip, download]),
+                steps = _steps(page)
+    return _Parts(
+        upload=upload,
+        stage=stage,
+        strip=strip,
+        faces=faces,
+        controls=controls,
+        note=note,
+        download=download,
+        another=another,
+        settings=settings,
+        whole=whole,
+        steps=steps,
+        opened=gr.State(None),
+        result=gr.State(None),
     )
-    uploading = upload.upload(sentences(uploaded_path), upload, path, preprocess=False, **QUIET)
+
+
+def _connect_pictures(page: Page, on: _Parts, tab: EditTab) -> None:
+    """Open what is dropped on the tab, show it as it is, redraw its faces, edit it; close it."""
+    path, refined = gr.State(None), gr.State(None)
+    uploading = on.upload.upload(
+        sentences(uploaded_path), on.upload, path, preprocess=False, **QUIET
+    )
     opening = uploading.success(
         sentences(partial(open_picture, page)),
-        [path, whole, steps],
+        [path, on.whole, on.steps],
         tab.outputs,
-        show_progress_on=upload,
+        show_progress_on=on.upload,
         **SHOWN,
         **LAST,
     )
     for event in (uploading, opening):
-        event.failure(lambda: None, None, upload, **QUIET)
-    another.click(close_picture, None, [*tab.outputs, result, note, strip, download], **QUIET)
-    changing = gr.on([c.input for c in controls.inputs], *tab.preview, **QUIET)
-    loading = settings.upload(
-        sentences(partial(load_settings, page, controls.attributes)),
-        settings,
-        controls.inputs,
-        **QUIET,
-    )
-    changing.success(*tab.finish, **QUIET)
+        event.failure(lambda: None, None, on.upload, **QUIET)
     refining = opening.success(*tab.preview, **QUIET).success(
         sentences(partial(refine_opened, page)),
-        [opened, steps],
+        [on.opened, on.steps],
         refined,
-        show_progress_on=faces,
+        show_progress_on=on.faces,
         **SHOWN,
         **LAST,
     )
-    refining = refining.success(show_refined, [opened, refined], [opened, faces], **QUIET)
-    for event in (refining, loading):
-        event.success(*tab.preview, **QUIET).success(*tab.finish, **QUIET)
-    return tab
+    showing = refining.success(show_refined, [on.opened, refined], [on.opened, on.faces], **QUIET)
+    showing.success(*tab.preview, **QUIET).success(*tab.finish, **QUIET)
+    outputs = [*tab.outputs, on.result, on.note, on.strip, on.download]
+    on.another.click(close_picture, None, outputs, **QUIET)
+
+
+def _connect_edits(page: Page, on: _Parts, tab: EditTab) -> None:
+    """Show the edit when a choice changes, or when choices come with a picture."""
+    changing = gr.on([c.input for c in on.controls.inputs], *tab.preview, **QUIET)
+    changing.success(*tab.finish, **QUIET)
+    loading = on.settings.upload(
+        sentences(partial(load_settings, page, on.controls.attributes)),
+        on.settings,
+        on.controls.inputs,
+        **QUIET,
+    )
+    loading.success(*tab.preview, **QUIET).success(*tab.finish, **QUIET)
+
+
+def _steps(page: Page) -> gr.Slider:
+    usual = page.bundle.description["refinement"]["num_steps"]
+    most, label = max(usual, MAX_STEPS), "Steps to redraw the face"
+    return gr.Slider(0, most, usual, step=1, label=label, elem_id="steps")
 
 
 def _stage() -> tuple[gr.Image, gr.ImageSlider]:
