@@ -17,7 +17,7 @@ from apps.page.edit_work import (
     refine_opened,
     show_refined,
 )
-from apps.page.parts import LAST, QUIET, SHOWN, STAGE_HEIGHT, Page, sentences, uploaded_path
+from apps.page.parts import DROP, LAST, QUIET, SHOWN, STAGE_HEIGHT, Page, sentences, take_upload
 
 __all__ = ["EditTab", "build_edit_tab"]
 
@@ -118,7 +118,7 @@ def _connect_pictures(page: Page, on: _Parts, tab: EditTab) -> None:
     """Open what is dropped on the tab, show it as it is, redraw its faces, edit it; close it."""
     path, refined = gr.State(None), gr.State(None)
     uploading = on.upload.upload(
-        sentences(uploaded_path), on.upload, path, preprocess=False, **QUIET
+        sentences(take_upload), on.upload, [path, on.upload], preprocess=False, **QUIET
     )
     opening = uploading.success(
         sentences(partial(open_picture, page)),
@@ -128,8 +128,8 @@ def _connect_pictures(page: Page, on: _Parts, tab: EditTab) -> None:
         **SHOWN,
         **LAST,
     )
-    for event in (uploading, opening):
-        event.failure(lambda: None, None, on.upload, **QUIET)
+    uploading.failure(lambda: None, None, on.upload, **QUIET)
+    opening.failure(lambda: gr.Image(placeholder=DROP), None, on.upload, **QUIET)
     refining = opening.success(*tab.preview, **QUIET).success(
         sentences(partial(refine_opened, page)),
         [on.opened, on.steps],
@@ -169,7 +169,7 @@ def _stage() -> tuple[gr.Image, gr.ImageSlider]:
         sources=["upload", "clipboard"],
         label="Picture",
         show_label=False,
-        placeholder="Drop a picture with a face here",
+        placeholder=DROP,
         height=STAGE_HEIGHT,
         elem_classes="stage",
         elem_id="upload",

@@ -11,7 +11,7 @@ import gradio as gr
 
 from apps.options import name_model
 from apps.page.choices import chosen_edit, control_values
-from apps.page.parts import BATCH_SIZE, Page, download_path, figures, for_screen
+from apps.page.parts import BATCH_SIZE, DROP, Page, download_path, figures, for_screen
 from nfe.editing import Strength
 from nfe.errors import PictureError
 from nfe.face_editing import STRIP_OFFSETS, EditedFaces, strip_faces
@@ -119,7 +119,7 @@ def close_picture() -> list[Any]:
     """Values of: opened, upload, stage, faces, another, result, note, strip, download."""
     return [
         None,
-        gr.Image(visible=True, value=None),
+        gr.Image(visible=True, value=None, placeholder=DROP),
         gr.ImageSlider(visible=False, value=None),
         "",
         gr.Button(interactive=False),

@@ -20,6 +20,7 @@ from nfe.images import encode_png
 
 __all__ = [
     "BATCH_SIZE",
+    "DROP",
     "LAST",
     "QUIET",
     "SHOWN",
@@ -30,8 +31,8 @@ __all__ = [
     "for_screen",
     "sentences",
     "stage_image",
+    "take_upload",
     "truncation_slider",
-    "uploaded_path",
 ]
 
 BATCH_SIZE = 16
@@ -40,6 +41,7 @@ STAGE_HEIGHT = 560  # of the large picture of a tab, in pixels of the page
 LAST: dict[str, Any] = {"trigger_mode": "always_last"}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LAST}
 SHOWN: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+DROP = "Drop a picture with a face here"
 LEAST_SIDE, MOST_SIDE = 640, 1280  # of a large picture on the screen
 
 
@@ -129,12 +131,17 @@ def truncation_slider(page: Page) -> gr.Slider:
     return gr.Slider(0, 1, page.truncation, step=0.05, label="Variety", info="Lower is cleaner")
 
 
-def uploaded_path(sent: Mapping[str, Any] | None) -> str:
-    """Return the path of an uploaded file, which nobody has opened yet.
+def take_upload(sent: Mapping[str, Any] | None) -> list[Any]:
+    """Take an uploaded file, which nobody has opened yet, off the place where it was dropped.
+
+    That place is then free for the next file, whatever becomes of this one.
 
     Args:
         sent: What the browser says of the picture, as it comes with `preprocess=False`;
             otherwise gradio would decode the file, whatever its size.
+
+    Returns:
+        Values of: the file's path, the place.
 
     Raises:
         PictureError: If it is no file that was uploaded.
@@ -142,4 +149,4 @@ def uploaded_path(sent: Mapping[str, Any] | None) -> str:
     path = Path(str((sent or {}).get("path"))).resolve()
     if not (path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file()):
         raise PictureError("picture must be a file from the page, got another; drop it again")
-    return str(path)
+    return [str(path), gr.Image(value=None, placeholder="Looking for faces")]

@@ -85,7 +85,7 @@ def serve(model: Path, temporary: Path) -> Iterator[str]:
         assert line.startswith(f"http://127.0.0.1:{port}/"), line
         yield line.split()[0]
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=20) == 0
+        assert server.wait(timeout=40) == 0  # it finishes what it draws
     assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
