@@ -6,6 +6,7 @@ From the project's root:
 """
 
 import argparse
+import copy
 import itertools
 import math
 import sys
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from nfe.faces.detection import Box
 
 MISTAKES_AT = (0.25, 0.5, 0.75)  # of all steps: when the mistakes made till then are collected
+STATISTICS_BATCHES = 200  # for the batch norms of averaged weights
 MISTAKE_MARGIN = 0.25  # around the box of a mistake, in its sides
 
 
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> None:
     from nfe.faces.composites import Composite, make_composite
     from nfe.faces.detector_export import load_exported
     from nfe.faces.detector_network import DetectorNetwork
-    from nfe.faces.detector_training import train_detector
+    from nfe.faces.detector_training import average_networks, train_detector
     from nfe.images import images_from_pixels
 
     options = _parse(arguments)
@@ -56,7 +58,8 @@ def main(arguments: list[str]) -> None:
     rng = np.random.default_rng(options.seed)
     train, held_out, photos = read_material(options, rng)
     sides, shares = [128, 192, options.max_side], [0.4, 0.25, 0.35]
-    collecting = {round(part * options.num_steps) for part in MISTAKES_AT}
+    num_steps = options.num_rounds * options.num_steps
+    collecting = {round(part * num_steps) for part in MISTAKES_AT}
     steps = itertools.count()
 
     def compose() -> list[Composite]:
@@ -71,31 +74,42 @@ def main(arguments: list[str]) -> None:
             train = replace(train, mistakes=_mistakes(network, train.backgrounds, options))
         return compose()
 
+    def make_images() -> torch.Tensor:
+        return images_from_pixels(np.stack([composite.pixels for composite in compose()]))
+
     network = DetectorNetwork()
+    ends = []
     if options.start is not None:
-        batch = np.stack([composite.pixels for composite in compose()])
-        network = load_exported(options.start, images_from_pixels(batch))
+        network = load_exported(options.start, make_images())
         collecting.add(0)
-    train_detector(
-        network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-        make_batch,
-        options.num_steps,
-        options.learning_rate,
-        options.weight_decay,
-        has_bf16("cpu"),
-        Progress("train_detector"),
-    )
-    _write(network, held_out, photos, options)
+        ends.append(copy.deepcopy(network))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for number in range(1, options.num_rounds + 1):
+        train_detector(
+            network,
+            make_batch,
+            options.num_steps,
+            options.learning_rate,
+            options.weight_decay,
+            has_bf16("cpu"),
+            Progress(f"train_detector, round {number} of {options.num_rounds}"),
+        )
+        ends.append(copy.deepcopy(network))
+    batches = (make_images() for _ in range(STATISTICS_BATCHES))
+    _write(average_networks(ends, batches), held_out, photos, options)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
+    from nfe.faces.detector_network import MULTIPLE
+
     parser = argparse.ArgumentParser(prog="python -m tasks.train_detector", description=__doc__)
     add_options(parser)
     add_measuring(parser)
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
-    parser.add_argument("--start", type=Path, help="exported detector to train further")
+    parser.add_argument("--start", type=Path, help="exported detector to go on from")
     parser.add_argument("--num-mistakes", type=int, default=800, help="hardest negatives to keep")
-    parser.add_argument("--num-steps", type=int, default=20_000)
+    parser.add_argument("--num-rounds", type=int, default=1, help="whose ends are averaged")
+    parser.add_argument("--num-steps", type=int, default=20_000, help="of a round")
     parser.add_argument("--batch-size", type=int, default=24, help="pictures of 160 pixels")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.01)
@@ -106,7 +120,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--max-overlap", type=float, default=0.3)
     parser.add_argument("--num-threads", type=int, default=1)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.max_side % MULTIPLE:
+        parser.error(f"--max-side must be a multiple of {MULTIPLE}, got {options.max_side}")
+    return options
 
 
 def _mistakes(

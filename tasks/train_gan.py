@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from nfe.gan.attribute_reading import AttributeReading
     from nfe.gan.networks import Generator
     from nfe.gan.settings import TrainingSettings
     from nfe.gan.training import GanTrainer
@@ -42,7 +43,7 @@ def run(params: Params) -> None:
         trainer, fingerprint = _train(params, pixels, device)
         if process_rank() == 0:
             best, discriminator, best_kimg = trainer.finished_networks(CHECKPOINTS, fingerprint)
-            calibrated = _calibrated(best, params, pixels, device)
+            calibrated = _calibrated(best, trainer.reading, params, pixels, device)
             save_networks(FOLDER / "model", calibrated, discriminator)
             _write_results(trainer, params, best_kimg, time.monotonic() - started)
 
@@ -94,7 +95,11 @@ def _train(params: Params, pixels: "np.ndarray", device: str) -> "tuple[GanTrain
 
 
 def _calibrated(
-    generator: "Generator", params: Params, pixels: "np.ndarray", device: str
+    generator: "Generator",
+    reading: "AttributeReading | None",
+    params: Params,
+    pixels: "np.ndarray",
+    device: str,
 ) -> "Generator":
     """Give samples the shares of attribute values that the tagger sees in the data."""
     import torch
@@ -116,6 +121,7 @@ def _calibrated(
         generator,
         lambda images: probabilities(network(images)),
         [p.mean(dim=0).to(device) for p in of_faces],
+        reading,
         CalibrationSettings(**params.share_calibration.model_dump()),
         torch.Generator().manual_seed(params.seed),
     )

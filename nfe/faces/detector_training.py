@@ -1,10 +1,11 @@
 """Train the face detector on composites, and measure it."""
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nfe.errors import TrainingError
@@ -13,7 +14,13 @@ from nfe.faces.detection import Face, overlaps
 from nfe.faces.detector_network import STRIDE, UNIT_SIDE, DetectorNetwork
 from nfe.images import images_from_pixels
 
-__all__ = ["count_found", "detector_loss", "make_targets", "train_detector"]
+__all__ = [
+    "average_networks",
+    "count_found",
+    "detector_loss",
+    "make_targets",
+    "train_detector",
+]
 
 EYE_WEIGHT = 4.0  # eyes decide the angle of a face, and a small error of theirs turns it much
 CORE = 0.08  # radius of a face's centre in the heat map, in its sides: nobody can tell it better
@@ -138,6 +145,41 @@ def train_detector(
         smooth = value if step == 1 else 0.98 * smooth + 0.02 * value
         on_progress(step, num_steps, f"loss {smooth:.3f}")
     return network.eval()
+
+
+def average_networks(
+    networks: Sequence[DetectorNetwork], batches: Iterable[Tensor]
+) -> DetectorNetwork:
+    """Average the weights of networks of one descent; batch norms get the statistics anew.
+
+    Args:
+        networks: One after the other, each trained from the one before.
+        batches: Typical images, [N, 3, H, W] each.
+
+    Returns:
+        A new network, in eval mode.
+
+    Source: Izmailov et al. 2018 (stochastic weight averaging).
+    """
+    result = copy.deepcopy(networks[0])
+    states = [network.state_dict() for network in networks]
+    result.load_state_dict(
+        {
+            name: torch.stack([state[name] for state in states]).mean(0)
+            if value.is_floating_point()
+            else value
+            for name, value in states[0].items()
+        }
+    )
+    norms = [module for module in result.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+    result.train()
+    with torch.no_grad():
+        for images in batches:
+            result(images)
+    return result.eval()
 
 
 def count_found(faces: Sequence[Face], boxes: np.ndarray, min_overlap: float) -> tuple[int, int]:

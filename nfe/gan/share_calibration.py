@@ -1,16 +1,17 @@
-"""A trained generator draws attribute values as often as the data shows them.
+"""A trained generator draws attribute values as often as the data shows them, along planes.
 
 Values that are rare among samples are what a young generator loses first.
 """
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
 from torch import Tensor
 
+from nfe.gan.attribute_reading import AttributeReading
 from nfe.gan.networks import Generator
 
 __all__ = ["CalibrationSettings", "RunningShares", "calibrate_shares"]
@@ -85,18 +86,22 @@ def calibrate_shares(
     generator: Generator,
     answer: Callable[[Tensor], Sequence[Tensor]],
     targets: Sequence[Tensor],
+    reading: AttributeReading | None,
     settings: CalibrationSettings,
     random: torch.Generator,
 ) -> Generator:
     """Move the mapping of a trained generator until samples have the shares of the data.
 
     Which hair is drawn how often is a matter of the mapping alone: the synthesis stays as it is,
-    and so does the look of what it draws.
+    and so does the look of what it draws. The way to those shares would bend what planes tell
+    apart; so codes are held to the planes that were trained with the generator, if it has them.
 
     Args:
         generator: Trained; left as it is.
         answer: Maps images [N, 3, H, W] to a tagger's probabilities, [N, V] per attribute.
         targets: Shares of the values in the data, [V] per attribute.
+        reading: Planes trained with the generator that read `answer` from codes, and the weight
+            of their term, which stays; left as they are.
         settings: How to.
         random: Draws the codes; on the CPU.
 
@@ -113,6 +118,8 @@ def calibrate_shares(
     decay = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (steps - step) / (steps * (1 - CONSTANT_SHARE)))
     )
+    if reading is not None:
+        reading = replace(reading, reader=copy.deepcopy(reading.reader).requires_grad_(False))
     running = RunningShares.of_data(targets)
     for _ in range(steps):
         z = torch.randn(settings.batch_size, generator.z_dim, generator=random)
@@ -120,11 +127,15 @@ def calibrate_shares(
         with torch.no_grad():
             w_before = before(z)
         w = after.mapping(z)
-        answers = answer(after.synthesis(after.broadcast(w), after.resolution))
+        w_plus = after.broadcast(w)
+        answers = answer(after.synthesis(w_plus, after.resolution))
         running.update([p.detach().float().mean(dim=0) for p in answers], len(z))
         way = (w - w_before).square().sum(dim=1).mean() / w_before.var(dim=0).sum()
+        loss = running.divergence(answers) + settings.anchor * way
+        if reading is not None:
+            loss = loss + reading.weight * reading.reader.term(w_plus, answers)
         optimiser.zero_grad(set_to_none=True)
-        (running.divergence(answers) + settings.anchor * way).backward()
+        loss.backward()
         optimiser.step()
         decay.step()
     after.requires_grad_(False).measure_w_avg()

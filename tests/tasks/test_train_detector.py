@@ -28,12 +28,12 @@ def test_it_writes_a_detector_that_loads_and_says_how_it_was_made(tmp_path: Path
         write_stored_zip(tmp_path / f"{name}.zip", members)
     sources = f"--faces {tmp_path}/faces.zip --photos {tmp_path}/photos.zip"
     same = f"{sources} --num-scenes 20 --num-faces 20 --num-composites 20"
-    small = "--num-steps 2 --batch-size 1 --max-side 96"
+    small = "--num-rounds 2 --num-steps 2 --batch-size 1 --max-side 64"
     train_detector.main(f"{same} {small} --out {tmp_path}/out".split())
     check_manifest(tmp_path / "out")
     detector = Detector.load(tmp_path / "out/detector.onnx")
     description = json.loads((tmp_path / "out/model.json").read_text())
-    assert detector.max_side == 96
+    assert detector.max_side == 64
     assert detector.min_score == description["held_out"]["min_score"]
     assert description["commands"][0].startswith("python -m tasks.train_detector ")
     assert 0 <= description["held_out"]["recall"] <= 1
@@ -71,6 +71,14 @@ def test_what_is_taken_for_a_face_is_cut_out_with_a_margin() -> None:
     pieces = train_detector._mistakes(network, [picture, picture], options)
     assert len(pieces) == 3
     assert all(24 <= side <= 50 for piece in pieces for side in piece.shape[:2])
+
+
+def test_a_side_that_the_network_cannot_halve_is_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        train_detector.main(["--faces", "a", "--photos", "b", "--out", "c", "--max-side", "96"])
+    assert "--max-side must be a multiple of 64, got 96" in capsys.readouterr().err
 
 
 def test_a_missing_source_is_an_error(tmp_path: Path) -> None:

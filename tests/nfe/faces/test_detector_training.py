@@ -7,6 +7,7 @@ from nfe.faces.composites import Composite
 from nfe.faces.detection import Face
 from nfe.faces.detector_network import DetectorNetwork, decode
 from nfe.faces.detector_training import (
+    average_networks,
     count_found,
     detector_loss,
     make_targets,
@@ -119,3 +120,19 @@ def test_each_true_box_is_found_once() -> None:
     assert count_found([near, twice, away], boxes, 0.5) == (1, 2)
     assert count_found([], boxes, 0.5) == (0, 0)
     assert count_found([away], np.zeros((0, 4)), 0.5) == (0, 1)
+
+
+def test_averaged_networks_have_mean_weights_and_statistics_of_the_batches() -> None:
+    torch.manual_seed(0)
+    networks = [DetectorNetwork(), DetectorNetwork()]
+    batches = [torch.randn(2, 3, 64, 64), torch.randn(2, 3, 64, 64)]
+    average = average_networks(networks, batches)
+    assert not average.training
+    weights = [dict(network.named_parameters()) for network in networks]
+    for name, value in average.named_parameters():
+        assert torch.allclose(value, (weights[0][name] + weights[1][name]) / 2)
+    first = average.stem
+    maps = [first.conv(images) for images in batches]
+    mean = torch.stack([m.mean((0, 2, 3)) for m in maps]).mean(0)
+    assert torch.allclose(first.norm.running_mean, mean, atol=1e-5)
+    assert torch.equal(networks[0].stem.norm.running_mean, torch.zeros(24))  # left as they were

@@ -1,12 +1,13 @@
 """Calibrated shares: samples show what the data shows, drawn as before; the gradient by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from nfe.gan.attribute_reading import AttributeReading, CodeReader
 from nfe.gan.networks import Generator
 from nfe.gan.share_calibration import (
     MEMORY,
@@ -41,27 +42,43 @@ def middle(generator: Generator) -> Tensor:
     return brightness(generator, 1).median()
 
 
-def calibrated(generator: Generator, middle: Tensor, settings: CalibrationSettings) -> Generator:
-    """Half of the samples are dark, half are bright; a quarter and three quarters are wanted."""
+Answer = Callable[[Tensor], Sequence[Tensor]]
+
+
+@pytest.fixture
+def answer(generator: Generator, middle: Tensor) -> Answer:
+    """Half of the samples are dark, half are bright."""
     scale = 10 / brightness(generator, 1).std()
 
-    def answer(images: Tensor) -> Sequence[Tensor]:
+    def probabilities(images: Tensor) -> Sequence[Tensor]:
         bright = ((images.mean(dim=(1, 2, 3)) - middle) * scale).sigmoid()
         return [torch.stack([1 - bright, bright], dim=1)]
 
+    return probabilities
+
+
+def calibrated(
+    generator: Generator,
+    answer: Answer,
+    settings: CalibrationSettings,
+    reading: AttributeReading | None = None,
+) -> Generator:
+    """A quarter dark and three quarters bright are wanted."""
     random = torch.Generator().manual_seed(0)
-    return calibrate_shares(generator, answer, [TARGET], settings, random)
+    return calibrate_shares(generator, answer, [TARGET], reading, settings, random)
 
 
-def test_samples_get_the_shares_of_the_data(generator: Generator, middle: Tensor) -> None:
-    after = calibrated(generator, middle, SETTINGS)
+def test_samples_get_the_shares_of_the_data(
+    generator: Generator, answer: Answer, middle: Tensor
+) -> None:
+    after = calibrated(generator, answer, SETTINGS)
     share = (brightness(after, 2) > middle).float().mean().item()
     assert share == pytest.approx(TARGET[1].item(), abs=0.06)
 
 
-def test_the_mapping_alone_moves(generator: Generator, middle: Tensor) -> None:
+def test_the_mapping_alone_moves(generator: Generator, answer: Answer) -> None:
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    after = calibrated(generator, middle, replace(SETTINGS, num_steps=3))
+    after = calibrated(generator, answer, replace(SETTINGS, num_steps=3))
     for name, tensor in after.state_dict().items():
         assert torch.equal(generator.state_dict()[name], before[name])
         assert torch.equal(tensor, before[name]) == name.startswith("synthesis.")
@@ -70,13 +87,40 @@ def test_the_mapping_alone_moves(generator: Generator, middle: Tensor) -> None:
     assert not any(parameter.requires_grad for parameter in after.parameters())
 
 
-def test_the_anchor_holds_w_back(generator: Generator, middle: Tensor) -> None:
+def test_the_anchor_holds_w_back(generator: Generator, answer: Answer) -> None:
     z = torch.randn(500, 16, generator=torch.Generator().manual_seed(3))
     ways = []
     for anchor in (0.001, 10.0):
-        after = calibrated(generator, middle, replace(SETTINGS, anchor=anchor))
+        after = calibrated(generator, answer, replace(SETTINGS, anchor=anchor))
         ways.append((after.mapping(z) - generator.mapping(z)).square().mean().item())
     assert ways[1] < ways[0] / 5
+
+
+def read_term(reader: CodeReader, generator: Generator, answer: Answer, z: Tensor) -> Tensor:
+    w_plus = generator.broadcast(generator.mapping(z))
+    return reader.term(w_plus, answer(generator.synthesis(w_plus)))
+
+
+def test_codes_are_held_to_the_planes(generator: Generator, answer: Answer) -> None:
+    torch.manual_seed(1)
+    reader = CodeReader(generator.num_ws, 16, [TARGET])
+    z = torch.randn(1000, 16, generator=torch.Generator().manual_seed(4))
+    optimiser = torch.optim.Adam(reader.parameters(), 0.05)
+    for _ in range(100):
+        optimiser.zero_grad()
+        read_term(reader, generator, answer, z).backward()
+        optimiser.step()
+    optimiser.zero_grad()
+    before = {name: tensor.clone() for name, tensor in reader.state_dict().items()}
+    terms = []
+    for weight in (0.0, 1.0):
+        reading = AttributeReading(answer, reader, weight)  # of images here, not of maps
+        after = calibrated(generator, answer, SETTINGS, reading)
+        with torch.no_grad():
+            terms.append(read_term(reader, after, answer, z).item())
+    assert terms[1] < 0.9 * terms[0]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in reader.state_dict().items())
+    assert all(parameter.grad is None for parameter in reader.parameters())
 
 
 def test_the_gradient_is_that_of_the_divergence() -> None:
