@@ -124,6 +124,7 @@ def _calibrated(
         reading,
         CalibrationSettings(**params.share_calibration.model_dump()),
         torch.Generator().manual_seed(params.seed),
+        Progress("train_gan"),
     )
 
 

@@ -89,6 +89,7 @@ def calibrate_shares(
     reading: AttributeReading | None,
     settings: CalibrationSettings,
     random: torch.Generator,
+    on_progress: Callable[[int, int, str], None],
 ) -> Generator:
     """Move the mapping of a trained generator until samples have the shares of the data.
 
@@ -104,6 +105,7 @@ def calibrate_shares(
             of their term, which stays; left as they are.
         settings: How to.
         random: Draws the codes; on the CPU.
+        on_progress: Called with steps done, steps in all, and a note.
 
     Returns:
         A generator with another mapping, its `w_avg` measured anew.
@@ -121,7 +123,7 @@ def calibrate_shares(
     if reading is not None:
         reading = replace(reading, reader=copy.deepcopy(reading.reader).requires_grad_(False))
     running = RunningShares.of_data(targets)
-    for _ in range(steps):
+    for step in range(1, steps + 1):
         z = torch.randn(settings.batch_size, generator.z_dim, generator=random)
         z = z.to(generator.w_avg.device)
         with torch.no_grad():
@@ -138,5 +140,6 @@ def calibrate_shares(
         loss.backward()
         optimiser.step()
         decay.step()
+        on_progress(step, steps, "calibrated")
     after.requires_grad_(False).measure_w_avg()
     return after

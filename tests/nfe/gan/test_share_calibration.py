@@ -65,7 +65,7 @@ def calibrated(
 ) -> Generator:
     """A quarter dark and three quarters bright are wanted."""
     random = torch.Generator().manual_seed(0)
-    return calibrate_shares(generator, answer, [TARGET], reading, settings, random)
+    return calibrate_shares(generator, answer, [TARGET], reading, settings, random, lambda *_: None)
 
 
 def test_samples_get_the_shares_of_the_data(
