@@ -9,6 +9,7 @@ from tasks.report_edits import edit_section
 from tasks.report_parts import DATA, curve_columns, curves, read_text, section, sheet
 
 if TYPE_CHECKING:
+    from nfe.reporting.charts import Interval
     from nfe.reporting.page import Section
 
 __all__ = ["INPUTS", "SECTIONS"]
@@ -110,28 +111,15 @@ def evaluate_encoder_section(metrics: Mapping[str, Any]) -> "Section":
 def fit_boundaries_section(metrics: Mapping[str, Any]) -> "Section":
     """Accuracies of the boundaries, how entangled they are, and what they do."""
     from nfe.boundaries import boundary_correlations, load_boundaries
-    from nfe.reporting.charts import Interval, interval_chart, matrix_chart
+    from nfe.reporting.charts import interval_chart, matrix_chart
     from nfe.reporting.page import Chart, Tabular
 
     boundaries = load_boundaries(DATA / "fit_boundaries/boundaries")
     names, cosines = [spoken(b.name) for b in boundaries], boundary_correlations(boundaries)
     attributes = [b.attribute for b in boundaries]
     text = read_text("fit_boundaries", "accuracies.csv")
-    parts: dict[str, dict[str, dict[str, str]]] = {}
-    for row in parse_csv(text):
-        parts.setdefault(row["boundary"], {})[row["part"]] = row
-    intervals = [
-        Interval(
-            label=spoken(name),
-            value=float(own["remaining"]["balanced_accuracy"]),
-            low=float(own["remaining"]["balanced_low"]),
-            high=float(own["remaining"]["balanced_high"]),
-            other=float(own["validation"]["balanced_accuracy"]) if "validation" in own else None,
-        )
-        for name, own in parts.items()
-        if "remaining" in own
-    ]
     blocks: list[Any] = []
+    intervals = _accuracy_intervals(text)
     if intervals:
         caption = (
             "Balanced accuracy. Remaining: all samples that the boundary was not fitted on, with "
@@ -168,6 +156,26 @@ def fit_boundaries_section(metrics: Mapping[str, Any]) -> "Section":
         blocks,
         metrics,
     )
+
+
+def _accuracy_intervals(text: str) -> "list[Interval]":
+    """Read the balanced accuracies of the boundaries that have remaining samples, from CSV."""
+    from nfe.reporting.charts import Interval
+
+    parts: dict[str, dict[str, dict[str, str]]] = {}
+    for row in parse_csv(text):
+        parts.setdefault(row["boundary"], {})[row["part"]] = row
+    return [
+        Interval(
+            label=spoken(name),
+            value=float(own["remaining"]["balanced_accuracy"]),
+            low=float(own["remaining"]["balanced_low"]),
+            high=float(own["remaining"]["balanced_high"]),
+            other=float(own["validation"]["balanced_accuracy"]) if "validation" in own else None,
+        )
+        for name, own in parts.items()
+        if "remaining" in own
+    ]
 
 
 def _links(names: Sequence[str], attributes: Sequence[str], cosines: Any) -> Any:

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import torch
 
-    from nfe.faces.composites import Material
+    from nfe.faces.composites import Composite, Material
     from nfe.faces.detection import Box
+    from nfe.faces.detector_network import DetectorNetwork
 
 MISTAKES_AT = (0.25, 0.5, 0.75)  # of all steps: when the mistakes made till then are collected
 STATISTICS_BATCHES = 200  # for the batch norms of averaged weights
@@ -41,46 +43,46 @@ MISTAKE_MARGIN = 0.25  # around the box of a mistake, in its sides
 
 def main(arguments: list[str]) -> None:
     """Train, measure on held-out material, and write the model folder."""
-    from dataclasses import replace
-
     import numpy as np
     import torch
-
-    from nfe.faces.composites import Composite, make_composite
-    from nfe.faces.detector_export import load_exported
-    from nfe.faces.detector_network import DetectorNetwork
-    from nfe.faces.detector_training import average_networks, train_detector
-    from nfe.images import images_from_pixels
 
     options = _parse(arguments)
     torch.set_num_threads(options.num_threads)
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     train, held_out, photos = read_material(options, rng)
-    sides, shares = [128, 192, options.max_side], [0.4, 0.25, 0.35]
+    _write(_train(train, options, rng), held_out, photos, options)
+
+
+def _train(
+    material: "Material", options: argparse.Namespace, rng: "np.random.Generator"
+) -> "DetectorNetwork":
+    """Train round after round, and average the network as it was at the ends of them.
+
+    A network to go on from counts as the end of a round.
+    """
+    from dataclasses import replace
+
+    import torch
+
+    from nfe.faces.detector_export import load_exported
+    from nfe.faces.detector_network import DetectorNetwork
+    from nfe.faces.detector_training import average_networks, train_detector
+
     num_steps = options.num_rounds * options.num_steps
     collecting = {round(part * num_steps) for part in MISTAKES_AT}
     steps = itertools.count()
 
-    def compose() -> list[Composite]:
-        # Small pictures come in large batches, so that every step costs the same.
-        side = int(rng.choice(sides, p=shares))
-        count = max(4, round(options.batch_size * 160**2 / side**2))
-        return [make_composite(rng, train, side, options.min_face) for _ in range(count)]
-
-    def make_batch() -> list[Composite]:
-        nonlocal train
+    def make_batch() -> "list[Composite]":
+        nonlocal material
         if next(steps) in collecting:
-            train = replace(train, mistakes=_mistakes(network, train.backgrounds, options))
-        return compose()
+            mistakes = _mistakes(network, material.backgrounds, options)
+            material = replace(material, mistakes=mistakes)
+        return _compose(material, options, rng)
 
-    def make_images() -> torch.Tensor:
-        return images_from_pixels(np.stack([composite.pixels for composite in compose()]))
-
-    network = DetectorNetwork()
-    ends = []
+    network, ends = DetectorNetwork(), []
     if options.start is not None:
-        network = load_exported(options.start, make_images())
+        network = load_exported(options.start, _images(_compose(material, options, rng)))
         collecting.add(0)
         ends.append(copy.deepcopy(network))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -95,8 +97,27 @@ def main(arguments: list[str]) -> None:
             Progress(f"train_detector, round {number} of {options.num_rounds}"),
         )
         ends.append(copy.deepcopy(network))
-    batches = (make_images() for _ in range(STATISTICS_BATCHES))
-    _write(average_networks(ends, batches), held_out, photos, options)
+    batches = (_images(_compose(material, options, rng)) for _ in range(STATISTICS_BATCHES))
+    return average_networks(ends, batches)
+
+
+def _compose(
+    material: "Material", options: argparse.Namespace, rng: "np.random.Generator"
+) -> "list[Composite]":
+    """Make a batch of one side; small pictures come in large batches: each costs the same."""
+    from nfe.faces.composites import make_composite
+
+    side = int(rng.choice([128, 192, options.max_side], p=[0.4, 0.25, 0.35]))
+    count = max(4, round(options.batch_size * 160**2 / side**2))
+    return [make_composite(rng, material, side, options.min_face) for _ in range(count)]
+
+
+def _images(composites: "list[Composite]") -> "torch.Tensor":
+    import numpy as np
+
+    from nfe.images import images_from_pixels
+
+    return images_from_pixels(np.stack([composite.pixels for composite in composites]))
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
