@@ -21,7 +21,7 @@ import torch
 from ruamel.yaml import YAML
 from sklearn.svm import SVC
 
-from nfe.boundary_fitting import fit_boundary, fit_whitening
+from nfe.boundary_fitting import fit_boundaries, fit_whitening
 from nfe.files import read_npz, write_bytes
 from nfe.gan.feature_discriminator import FeatureView
 from nfe.gan.losses import discriminator_loss, generator_loss
@@ -172,33 +172,26 @@ def boundaries(values: dict) -> tuple[float, float]:
     table = pd.read_parquet("data/tag/labels.parquet")
     attribute = next(name for name in values["attributes"] if name in table)
     labels = table[attribute].to_numpy(dtype=str)
-    names, counts = np.unique(labels[labels != ""], return_counts=True)
-    value = str(names[counts.argmax()])
-    whitening = fit_whitening(codes, params.min_variance)
-
-    def ours() -> None:
-        fit_boundary(
-            codes,
-            labels,
-            table[f"{attribute}_confidence"].to_numpy(),
-            whitening,
-            attribute=attribute,
-            value=value,
-            space="w",
-            confident_share=1.0,
-            train_share=params.train_share,
-            regularisations=params.regularisations,
-            num_folds=params.num_folds,
-            centre_share=params.centre_share,
-            min_examples=params.min_examples,
-            rng=np.random.default_rng(0),
-        )
-
     known = np.flatnonzero(labels != "")
+    names, counts = np.unique(labels[known], return_counts=True)
+    whitening = fit_whitening(codes, params.min_variance)
+    started = time.perf_counter()
+    fitted, _ = fit_boundaries(
+        codes,
+        labels,
+        table[f"{attribute}_confidence"].to_numpy(),
+        whitening,
+        params.fitting(),
+        attribute=attribute,
+        values=names.tolist(),
+        space="w",
+        rng=np.random.default_rng(0),
+    )
+    ours = len(fitted) / (time.perf_counter() - started)
     train = np.random.default_rng(0).permutation(known)[: round(params.train_share * len(known))]
     started = time.perf_counter()
-    SVC(kernel="linear").fit(codes[train], labels[train] == value)
-    return rate(ours, 1), 1 / (time.perf_counter() - started)
+    SVC(kernel="linear").fit(codes[train], labels[train] == names[counts.argmax()])
+    return ours, 1 / (time.perf_counter() - started)
 
 
 def folder_edit(pixels: np.ndarray) -> tuple[float, float]:

@@ -1,17 +1,22 @@
-"""Fit the hyperplane of an attribute value by a linear SVM, and measure how well it separates."""
+"""Fit the hyperplanes of attribute values by linear SVMs, and measure how well they separate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import LinearSVC
 
 from nfe.boundaries import Boundary
 from nfe.errors import TagsError
 
-__all__ = ["Whitening", "bootstrap_interval", "fit_boundary", "fit_whitening"]
+__all__ = [
+    "FittingSettings",
+    "Whitening",
+    "bootstrap_interval",
+    "fit_boundaries",
+    "fit_whitening",
+]
 
 NUM_BOOTSTRAPS = 2000
 
@@ -51,89 +56,111 @@ def fit_whitening(codes: np.ndarray, min_variance: float) -> Whitening:
     return Whitening(mean, covariance, axes[:, kept] / np.sqrt(variances[kept]))
 
 
-def fit_boundary(
+@dataclass(frozen=True)
+class FittingSettings:
+    """Settings of `fit_boundaries`.
+
+    Attributes:
+        confident_share: Share of each value's codes, by confidence, that are candidates, in (0, 1].
+        train_share: Share of the candidates that train, in (0, 1).
+        regularisations: Values to choose C of the SVM from: the weight of its errors.
+        shared_penalty: Of a plane whose normal lies where the attribute's normals lie most, as a
+            share of the SVM's usual penalty, in (0, 1]; 1: alike everywhere.
+        num_folds: Of the cross-validation.
+        centre_share: Share of each value, by confidence, whose median distance is its centre.
+        min_examples: Fewest candidates with a value, and without it; `train_share` of them must
+            fill the folds.
+    """
+
+    confident_share: float
+    train_share: float
+    regularisations: Sequence[float]
+    shared_penalty: float
+    num_folds: int
+    centre_share: float
+    min_examples: int
+
+
+def fit_boundaries(
     codes: np.ndarray,
     labels: np.ndarray,
     confidence: np.ndarray,
     whitening: Whitening,
+    settings: FittingSettings,
     *,
     attribute: str,
-    value: str,
+    values: Sequence[str],
     space: str,
-    confident_share: float,
-    train_share: float,
-    regularisations: Sequence[float],
-    num_folds: int,
-    centre_share: float,
-    min_examples: int,
     rng: np.random.Generator,
-) -> Boundary:
-    """Fit one value against the rest by a linear SVM on whitened codes.
+) -> tuple[list[Boundary], dict[str, str]]:
+    """Fit each value of an attribute against the others by a linear SVM on whitened codes.
 
-    The most confident codes of each class are the candidates, of which a part trains: it chooses
+    The most confident codes of each value are the candidates, of which a part trains: it chooses
     the regularisation by cross-validation, whose accuracy is the one of "validation", and fits the
-    plane. All labelled codes that did not train, sure and unsure, are the remaining ones. The
-    separating plane of the whitened codes is folded back into one unit normal and intercept.
+    planes. All labelled codes that did not train, sure and unsure, are the remaining ones. The
+    separating planes of the whitened codes are folded back into unit normals and intercepts.
+
+    What changes an attribute's value lies along few directions: colours of hair are hardly more
+    than three numbers. So planes are fitted twice, the second time with less penalty along the
+    directions that the first ones lie in; what a few hundred codes of a rare value happen to have
+    in common elsewhere counts less.
 
     Args:
         codes: Latent codes, [N, D].
         labels: The attribute's value of each code, "" where it is not known, str, [N].
         confidence: How sure the label of each code is, [N].
         whitening: Of all codes, labelled or not.
+        settings: How to.
         attribute: The attribute's name.
-        value: The value's name.
+        values: Those to fit.
         space: "w" or "z".
-        confident_share: Share of each class, by confidence, that are candidates, in (0, 1].
-        train_share: Share of the candidates that train, in (0, 1).
-        regularisations: Values to choose C of the SVM from: the weight of its errors.
-        num_folds: Of the cross-validation.
-        centre_share: Share of each value, by confidence, whose median distance is its centre.
-        min_examples: Fewest candidates of a class; `train_share` of them must fill the folds.
         rng: Draws the split, the folds and the bootstrap.
 
-    Raises:
-        TagsError: If a class has fewer than `min_examples` candidates.
+    Returns:
+        The boundaries, and why the other values have none: too few candidates.
 
     Source: Shen et al. 2020 (InterFaceGAN), section 3.2 and 4.1. We keep the intercept, whiten,
-        weigh the classes equally, take a share per class instead of 2 % of all codes, and choose C.
+        weigh the classes equally, take a share per value instead of 2 % of all codes, and choose
+        C. That classifiers share directions is Argyriou et al. 2008 (convex multi-task feature
+        learning), here one step of it, over unit normals.
     """
-    positive = labels == value
-    negative = (labels != value) & (labels != "")
-    candidates = [
-        _candidates(side, chosen, confidence, confident_share, min_examples, f"{attribute}={value}")
-        for side, chosen in (("positive", positive), ("negative", negative))
-    ]
-    train = np.concatenate(
-        [rng.permutation(indices)[: round(train_share * len(indices))] for indices in candidates]
-    )
-    white = (codes[train] - whitening.mean) @ whitening.transform
-    regularisation, validated = _choose_regularisation(
-        white, positive[train], regularisations, num_folds, rng
-    )
-    normal, intercept = _separate(white, positive[train], whitening, regularisation)
-    distances = codes @ normal + intercept
-    remaining = positive | negative
-    remaining[train] = False
-    statistics = {
-        "num_positive": float(positive.sum()),
-        "num_negative": float(negative.sum()),
-        "regularisation": regularisation,
-        **_accuracies("train", distances[train] > 0, positive[train], rng),
-        **_accuracies("validation", validated, positive[train], rng),
-        **_accuracies("remaining", distances[remaining] > 0, positive[remaining], rng),
+    candidates = {
+        str(value): _most_confident(labels == value, confidence, settings.confident_share)
+        for value in np.unique(labels[labels != ""])
     }
-    shift = whitening.covariance @ normal
-    return Boundary(
-        attribute=attribute,
-        value=value,
-        space=space,
-        normal=normal,
-        intercept=intercept,
-        direction=shift / np.linalg.norm(shift),
-        sigma=float(np.sqrt(normal @ shift)),
-        centres=_medians(distances, labels, confidence, centre_share),
-        statistics=statistics,
-    )
+    names, skipped = _fittable(candidates, attribute, values, settings.min_examples)
+    if not names:
+        return [], skipped
+    train, folds = _split(candidates, settings, rng)
+    white = (codes[train] - whitening.mean) @ whitening.transform
+    truths = np.stack([labels[train] == value for value in names], axis=1)
+    choices, validated = _choose_regularisations(white, truths, folds, settings)
+    planes = {c: _fit_planes(white, truths, c, settings.shared_penalty) for c in {*choices}}
+    remaining = labels != ""
+    remaining[train] = False
+    boundaries = []
+    for column, (value, choice) in enumerate(zip(names, choices, strict=True)):
+        normals, intercepts = planes[choice]
+        normal, intercept = _unwhiten(normals[column], intercepts[column], whitening)
+        distances = codes @ normal + intercept
+        positive = labels == value
+        statistics = {
+            "num_positive": float(positive.sum()),
+            "num_negative": float((labels != "").sum() - positive.sum()),
+            "regularisation": choice,
+            **_accuracies("train", distances[train] > 0, positive[train], rng),
+            **_accuracies("validation", validated[:, column], positive[train], rng),
+            **_accuracies("remaining", distances[remaining] > 0, positive[remaining], rng),
+        }
+        centres = _medians(distances, labels, confidence, settings.centre_share)
+        shift = whitening.covariance @ normal
+        direction, sigma = shift / np.linalg.norm(shift), float(np.sqrt(normal @ shift))
+        boundaries.append(
+            Boundary(
+                attribute, value, space, normal, intercept, direction, sigma, centres, statistics
+            )
+        )
+    return boundaries, skipped
 
 
 def bootstrap_interval(
@@ -153,51 +180,110 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _choose_regularisation(
-    white: np.ndarray,
-    positive: np.ndarray,
-    regularisations: Sequence[float],
-    num_folds: int,
-    rng: np.random.Generator,
-) -> tuple[float, np.ndarray]:
-    """Return the C of the best cross-validated balanced accuracy, and the answers it gave."""
-    folds = StratifiedKFold(num_folds, shuffle=True, random_state=int(rng.integers(2**31)))
-    answers = {c: cross_val_predict(_svm(c), white, positive, cv=folds) for c in regularisations}
-    best = max(answers, key=lambda c: balanced_accuracy_score(positive, answers[c]))
-    return best, answers[best]
+def _fittable(
+    candidates: Mapping[str, np.ndarray], attribute: str, values: Sequence[str], least: int
+) -> tuple[list[str], dict[str, str]]:
+    """Values with `least` candidates on either side; and why the others cannot be fitted."""
+    names, skipped, total = [], {}, sum(map(len, candidates.values()))
+    for value in values:
+        positive = len(candidates.get(value, ()))
+        for side, count in (("positive", positive), ("negative", total - positive)):
+            if count < least:
+                skipped[value] = (
+                    f"{attribute}={value} must have {least} confident {side} codes, got {count}; "
+                    "sample more images or remove the value"
+                )
+                break
+        else:
+            names.append(value)
+    return names, skipped
 
 
-def _separate(
-    white: np.ndarray, positive: np.ndarray, whitening: Whitening, regularisation: float
-) -> tuple[np.ndarray, float]:
-    """Unit normal and intercept, for the codes as they are, of the SVM on whitened codes."""
-    svm = _svm(regularisation).fit(white, positive)
-    scaled = whitening.transform @ svm.coef_[0]
-    length = np.linalg.norm(scaled)
-    normal: np.ndarray = scaled / length
-    return normal, float(svm.intercept_[0] / length - whitening.mean @ normal)
+def _split(
+    candidates: Mapping[str, np.ndarray], settings: FittingSettings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the codes that train, and the fold of each; every value in all folds alike."""
+    train, folds = [], []
+    for indices in candidates.values():
+        chosen = rng.permutation(indices)[: round(settings.train_share * len(indices))]
+        train.append(chosen)
+        folds.append(np.arange(len(chosen)) % settings.num_folds)
+    return np.concatenate(train), np.concatenate(folds)
 
 
-def _svm(regularisation: float) -> LinearSVC:
-    return LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
+def _choose_regularisations(
+    white: np.ndarray, truths: np.ndarray, folds: np.ndarray, settings: FittingSettings
+) -> tuple[list[float], np.ndarray]:
+    """Return each value's C of the best cross-validated balanced accuracy, and the answers."""
+    answers = {
+        c: _cross_validate(white, truths, folds, c, settings.shared_penalty)
+        for c in settings.regularisations
+    }
+    choices = [
+        max(answers, key=lambda c: balanced_accuracy_score(truths[:, v], answers[c][:, v]))
+        for v in range(truths.shape[1])
+    ]
+    return choices, np.stack([answers[c][:, v] for v, c in enumerate(choices)], axis=1)
 
 
-def _candidates(
-    side: str,
-    chosen: np.ndarray,
-    confidence: np.ndarray,
-    share: float,
-    min_examples: int,
-    name: str,
+def _cross_validate(
+    white: np.ndarray, truths: np.ndarray, folds: np.ndarray, regularisation: float, shared: float
 ) -> np.ndarray:
-    """Indices of the most confident of the chosen codes; an error if they are too few."""
-    indices = _most_confident(chosen, confidence, share)
-    if len(indices) < min_examples:
-        raise TagsError(
-            f"{name} must have {min_examples} confident {side} codes, got {len(indices)}; "
-            "sample more images or remove the value"
-        )
-    return indices
+    """Answers, bool [N, V], of planes that were fitted on the other folds."""
+    answers = np.empty_like(truths)
+    for fold in np.unique(folds):
+        out = folds == fold
+        normals, intercepts = _fit_planes(white[~out], truths[~out], regularisation, shared)
+        answers[out] = white[out] @ normals.T + intercepts > 0
+    return answers
+
+
+def _fit_planes(
+    white: np.ndarray, truths: np.ndarray, regularisation: float, shared: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normals [V, D] and intercepts [V] of a plane per value, with a penalty as they share it."""
+    normals, intercepts = _fit_svms(white, truths, regularisation)
+    if shared == 1:
+        return normals, intercepts
+    stretch = _stretch(normals, shared)
+    normals, intercepts = _fit_svms(white @ stretch, truths, regularisation)
+    return normals @ stretch, intercepts
+
+
+def _stretch(normals: np.ndarray, shared: float) -> np.ndarray:
+    """Return the symmetric map of codes, [D, D], that makes an SVM's penalty a shared one.
+
+    With m(u) how much of the normals lies along the unit direction u, 1 for the most, a code's
+    part along u grows by the root of shared + (1 - shared) m(u). A normal along u costs an SVM
+    1 / (shared + (1 - shared) m(u)) then, up to the common factor `shared`: from `shared` to 1.
+    """
+    units = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    amounts, axes = np.linalg.eigh(units.T @ units)
+    amounts = np.maximum(amounts, 0) / amounts[-1]
+    stretch: np.ndarray = (axes * np.sqrt(shared + (1 - shared) * amounts)) @ axes.T
+    return stretch
+
+
+def _fit_svms(
+    white: np.ndarray, truths: np.ndarray, regularisation: float
+) -> tuple[np.ndarray, np.ndarray]:
+    svms = [
+        LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
+        for _ in truths.T
+    ]
+    for svm, truth in zip(svms, truths.T, strict=True):
+        svm.fit(white, truth)
+    return np.concatenate([s.coef_ for s in svms]), np.concatenate([s.intercept_ for s in svms])
+
+
+def _unwhiten(
+    normal: np.ndarray, intercept: float, whitening: Whitening
+) -> tuple[np.ndarray, float]:
+    """Unit normal and intercept, for the codes as they are, of a plane of whitened codes."""
+    scaled = whitening.transform @ normal
+    length = np.linalg.norm(scaled)
+    unit: np.ndarray = scaled / length
+    return unit, float(intercept / length - whitening.mean @ unit)
 
 
 def _most_confident(chosen: np.ndarray, confidence: np.ndarray, share: float) -> np.ndarray:

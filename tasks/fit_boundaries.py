@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nfe.boundaries import Boundary
+    from nfe.boundary_fitting import FittingSettings
 
 FOLDER = Path("data/fit_boundaries")
 OFFSETS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # of directions.png, in sigmas
@@ -32,6 +33,7 @@ class Params(StageParams):
     regularisations: Annotated[
         list[Annotated[float, Field(gt=0, strict=False)]], Field(min_length=1)
     ]
+    shared_penalty: Annotated[float, Field(gt=0, le=1, strict=False)]
     num_folds: Annotated[int, Field(ge=2)]
     centre_share: Annotated[float, Field(gt=0, le=1, strict=False)]
     min_variance: Annotated[float, Field(ge=0, lt=1, strict=False)]
@@ -48,6 +50,20 @@ class Params(StageParams):
                 f"{self.min_examples * self.train_share:g}"
             )
         return self
+
+    def fitting(self) -> "FittingSettings":
+        """Return what the fit of one attribute depends on."""
+        from nfe.boundary_fitting import FittingSettings
+
+        return FittingSettings(
+            confident_share=self.confident_share,
+            train_share=self.train_share,
+            regularisations=self.regularisations,
+            shared_penalty=self.shared_penalty,
+            num_folds=self.num_folds,
+            centre_share=self.centre_share,
+            min_examples=self.min_examples,
+        )
 
 
 def run(params: Params) -> None:
@@ -87,43 +103,39 @@ def fit_all(
     """
     import numpy as np
 
-    from nfe.boundary_fitting import fit_boundary, fit_whitening
+    from nfe.boundary_fitting import fit_boundaries, fit_whitening
 
     whitening = fit_whitening(codes, params.min_variance)
-    wanted = [(a, v) for a, values in params.attributes.root.items() for v in values]
-    boundaries, skipped, progress = [], {}, Progress("fit_boundaries")
-    for done, (attribute, value) in enumerate(wanted, start=1):
+    table = params.attributes.root
+    boundaries: list[Boundary] = []
+    skipped: dict[str, str] = {}
+    progress = Progress("fit_boundaries")
+    for done, (attribute, values) in enumerate(table.items(), start=1):
         if attribute not in labels:
-            skipped[f"{attribute}={value}"] = "the tagger does not know its tags"
+            unknown = "the tagger does not know its tags"
+            skipped |= {f"{attribute}={value}": unknown for value in values}
             continue
-        try:
-            boundary = fit_boundary(
-                codes,
-                labels[attribute].to_numpy(dtype=str),
-                labels[f"{attribute}_confidence"].to_numpy(),
-                whitening,
-                attribute=attribute,
-                value=value,
-                space=params.space,
-                confident_share=params.confident_share,
-                train_share=params.train_share,
-                regularisations=params.regularisations,
-                num_folds=params.num_folds,
-                centre_share=params.centre_share,
-                min_examples=params.min_examples,
-                rng=np.random.default_rng([params.seed, done]),
-            )
-        except TagsError as error:
-            skipped[f"{attribute}={value}"] = str(error)
-            continue
-        accuracy = boundary.statistics.get("validation_balanced_accuracy", 0.0)
-        if accuracy < params.min_accuracy:
-            skipped[boundary.name] = (
-                f"balanced accuracy must be {params.min_accuracy}, got {accuracy:.3f}"
-            )
-        else:
-            boundaries.append(boundary)
-        progress(done, len(wanted), boundary.name)
+        fitted, reasons = fit_boundaries(
+            codes,
+            labels[attribute].to_numpy(dtype=str),
+            labels[f"{attribute}_confidence"].to_numpy(),
+            whitening,
+            params.fitting(),
+            attribute=attribute,
+            values=[*values],
+            space=params.space,
+            rng=np.random.default_rng([params.seed, done]),
+        )
+        skipped |= {f"{attribute}={value}": reason for value, reason in reasons.items()}
+        for boundary in fitted:
+            accuracy = boundary.statistics["validation_balanced_accuracy"]
+            if accuracy < params.min_accuracy:
+                skipped[boundary.name] = (
+                    f"balanced accuracy must be {params.min_accuracy}, got {accuracy:.3f}"
+                )
+            else:
+                boundaries.append(boundary)
+        progress(done, len(table), attribute)
     return boundaries, skipped
 
 

@@ -1,8 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
+from sklearn.svm import LinearSVC
 
-from nfe.boundary_fitting import bootstrap_interval, fit_boundary, fit_whitening
+from nfe.boundary_fitting import (
+    FittingSettings,
+    bootstrap_interval,
+    fit_boundaries,
+    fit_whitening,
+)
 from nfe.errors import TagsError
 
 
@@ -15,23 +23,37 @@ def planted(rng, num=4000, dim=12, spread=1.0):
     return codes, normal, distances - np.quantile(distances, 0.7)
 
 
+SETTINGS = FittingSettings(
+    confident_share=0.8,
+    train_share=0.7,
+    regularisations=[1.0],
+    shared_penalty=0.1,
+    num_folds=3,
+    centre_share=0.8,
+    min_examples=10,
+)
+
+
+def fit_values(codes, labels, rng, values, confidence=None, **changes):
+    """Boundaries of a colour's values, and why others have none."""
+    return fit_boundaries(
+        codes,
+        labels,
+        np.ones(len(codes)) if confidence is None else confidence,
+        fit_whitening(codes, 1e-6),
+        replace(SETTINGS, **changes),
+        attribute="hair_color",
+        values=values,
+        space="w",
+        rng=rng,
+    )
+
+
 def fit(codes, positive, rng, known=True, **changes):
+    """The boundary of blue hair, where all other hair is red."""
     labels = np.where(known, np.where(positive, "blue", "red"), "")
-    options = {
-        "confidence": np.ones(len(codes)),
-        "whitening": fit_whitening(codes, 1e-6),
-        "attribute": "hair_color",
-        "value": "blue",
-        "space": "w",
-        "confident_share": 0.8,
-        "train_share": 0.7,
-        "regularisations": [1.0],
-        "num_folds": 3,
-        "centre_share": 0.8,
-        "min_examples": 10,
-        "rng": rng,
-    }
-    return fit_boundary(codes, labels, **(options | changes))
+    (boundary,), _ = fit_values(codes, labels, rng, ["blue"], **changes)
+    return boundary
 
 
 def test_a_planted_hyperplane_is_recovered_with_its_intercept():
@@ -161,13 +183,80 @@ def test_codes_that_do_not_vary_are_refused(codes):
         fit_whitening(codes, 1e-6)
 
 
-def test_too_few_examples_of_a_class_are_refused():
+def test_values_with_too_few_examples_on_a_side_are_left_out_and_told():
     rng = np.random.default_rng(8)
     codes, _, distances = planted(rng, num=100)
-    with pytest.raises(TagsError, match="hair_color=blue must have 90 confident positive codes"):
-        fit(codes, distances > 0, rng, min_examples=90)
-    with pytest.raises(TagsError, match="negative"):
-        fit(codes, distances > 0, rng, known=distances > 0)
+    labels = np.where(distances > 0, "blue", "red")
+    fitted, skipped = fit_values(codes, labels, rng, ["blue", "green"], min_examples=60)
+    assert fitted == []
+    assert "hair_color=blue must have 60 confident positive codes, got 24" in skipped["blue"]
+    assert "positive codes, got 0" in skipped["green"]
+    fitted, skipped = fit_values(codes, np.full(100, "blue"), rng, ["blue"])
+    assert fitted == []
+    assert "negative codes, got 0" in skipped["blue"]
+
+
+def colours(rng, num, dim=100):
+    """Codes of which three numbers say the colour, of eight; the others say nothing."""
+    codes = rng.standard_normal((num, dim))
+    signs = codes[:, :3] > 0
+    noisy = rng.random(num) < 0.1
+    labels = signs @ [1, 2, 4]
+    labels[noisy] = rng.integers(8, size=noisy.sum())
+    return codes, labels.astype(str)
+
+
+def test_planes_of_an_attribute_lie_where_they_lie_together():
+    """What shows nothing of any value takes less part in the planes; other codes gain by it."""
+    codes, labels = colours(np.random.default_rng(17), 1200)
+    figures = {}
+    for shared in (0.03, 1.0):
+        fitted, _ = fit_values(
+            codes,
+            labels,
+            np.random.default_rng(18),
+            [*"01234567"],
+            regularisations=[0.01],
+            shared_penalty=shared,
+            confident_share=1.0,
+        )
+        normals = np.stack([b.normal for b in fitted])
+        inside = np.linalg.norm(normals[:, :3], axis=1)
+        right = np.mean([b.statistics["remaining_balanced_accuracy"] for b in fitted])
+        validated = np.mean([b.statistics["validation_balanced_accuracy"] for b in fitted])
+        assert validated < right + 0.01  # a fold's planes share nothing with the fold's own codes
+        figures[shared] = inside.mean(), right
+    assert figures[0.03][0] > figures[1.0][0] + 0.03
+    assert figures[0.03][1] > figures[1.0][1] + 0.01
+
+
+def test_a_penalty_shared_alike_is_the_svm_on_whitened_codes():
+    codes, labels = colours(np.random.default_rng(19), 1200, dim=8)
+    (boundary,), _ = fit_values(
+        codes,
+        labels,
+        np.random.default_rng(20),
+        ["5"],
+        shared_penalty=1.0,
+        train_share=0.999,
+        confident_share=1.0,
+        regularisations=[0.01],
+    )
+    whitening = fit_whitening(codes, 1e-6)
+    white = (codes - whitening.mean) @ whitening.transform
+    svm = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(white, labels == "5")
+    normal = whitening.transform @ svm.coef_[0]
+    assert boundary.normal @ normal / np.linalg.norm(normal) > 0.9999
+
+
+def test_all_values_train_on_the_same_codes_each_in_every_fold():
+    rng = np.random.default_rng(21)
+    codes, labels = colours(rng, 1200, dim=8)
+    fitted, _ = fit_values(codes, labels, rng, [*"01234567"], confident_share=1.0)
+    assert len(fitted) == 8
+    assert len({b.statistics["train_num"] for b in fitted}) == 1
+    trained = sum(round(0.7 * (labels == value).sum()) for value in "01234567")
+    assert fitted[0].statistics["train_num"] == trained
 
 
 def test_bootstrap_interval_is_that_of_the_binomial():

@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from nfe.boundaries import Boundary, save_boundaries
-from nfe.boundary_fitting import fit_boundary, fit_whitening
+from nfe.boundary_fitting import FittingSettings, fit_boundaries, fit_whitening
 from nfe.bundle import write_bundle
 from nfe.files import write_npz, write_stored_zip
 from nfe.gan.networks import Generator
@@ -118,26 +118,30 @@ def planted_labels(w: np.ndarray) -> pd.DataFrame:
 def fit(w: np.ndarray, labels: pd.DataFrame) -> list[Boundary]:
     """Fit a boundary per value."""
     codes = w.astype(np.float64)
-    return [
-        fit_boundary(
+    settings = FittingSettings(
+        confident_share=1.0,
+        train_share=0.7,
+        regularisations=[0.1],
+        shared_penalty=1.0,
+        num_folds=3,
+        centre_share=1.0,
+        min_examples=4,
+    )
+    boundaries = []
+    for attribute, values in ATTRIBUTES.items():
+        fitted, _ = fit_boundaries(
             codes,
             labels[attribute].to_numpy(dtype=str),
             labels[f"{attribute}_confidence"].to_numpy(),
             fit_whitening(codes, 1e-6),
+            settings,
             attribute=attribute,
-            value=value,
+            values=[*values],
             space="w",
-            confident_share=1.0,
-            train_share=0.7,
-            regularisations=[0.1],
-            num_folds=3,
-            centre_share=1.0,
-            min_examples=4,
             rng=np.random.default_rng(3),
         )
-        for attribute, values in ATTRIBUTES.items()
-        for value in values
-    ]
+        boundaries += fitted
+    return boundaries
 
 
 def write_detector(

@@ -18,6 +18,7 @@ VALUES = {
     "confident_share": 0.8,
     "train_share": 0.7,
     "regularisations": [0.01, 0.1],
+    "shared_penalty": 0.1,
     "num_folds": 3,
     "centre_share": 0.8,
     "min_variance": 1e-6,
@@ -102,6 +103,7 @@ def test_labels_of_other_images_are_refused(project):
         {"train_share": 1.0},
         {"extra": 1},
         {"regularisations": []},
+        {"shared_penalty": 0},
         {"min_examples": 4, "num_folds": 3},  # 2.8 of them train
     ],
 )
