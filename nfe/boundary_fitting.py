@@ -64,8 +64,8 @@ class FittingSettings:
         confident_share: Share of each value's codes, by confidence, that are candidates, in (0, 1].
         train_share: Share of the candidates that train, in (0, 1).
         regularisations: Values to choose C of the SVM from: the weight of its errors.
-        shared_penalty: Of a plane whose normal lies where the attribute's normals lie most, as a
-            share of the SVM's usual penalty, in (0, 1]; 1: alike everywhere.
+        shared_penalty: Of a normal that lies where the attribute's normals lie most, as a share
+            of the SVM's penalty of one that lies where none does, in (0, 1]; 1: alike everywhere.
         num_folds: Of the cross-validation.
         centre_share: Share of each value, by confidence, whose median distance is its centre.
         min_examples: Fewest candidates with a value, and without it; `train_share` of them must
@@ -135,7 +135,8 @@ def fit_boundaries(
     white = (codes[train] - whitening.mean) @ whitening.transform
     truths = np.stack([labels[train] == value for value in names], axis=1)
     choices, validated = _choose_regularisations(white, truths, folds, settings)
-    planes = {c: _fit_planes(white, truths, c, settings.shared_penalty) for c in {*choices}}
+    stretch = _shared_stretch(white, truths, settings)
+    planes = {c: _fit_svms(white, truths, c, stretch) for c in {*choices}}
     remaining = labels != ""
     remaining[train] = False
     boundaries = []
@@ -214,11 +215,14 @@ def _split(
 def _choose_regularisations(
     white: np.ndarray, truths: np.ndarray, folds: np.ndarray, settings: FittingSettings
 ) -> tuple[list[float], np.ndarray]:
-    """Return each value's C of the best cross-validated balanced accuracy, and the answers."""
-    answers = {
-        c: _cross_validate(white, truths, folds, c, settings.shared_penalty)
-        for c in settings.regularisations
-    }
+    """Return each value's C of the best cross-validated balanced accuracy, and its answers."""
+    answers = {c: np.empty_like(truths) for c in settings.regularisations}
+    for fold in np.unique(folds):
+        out = folds == fold
+        stretch = _shared_stretch(white[~out], truths[~out], settings)
+        for c, told in answers.items():
+            normals, intercepts = _fit_svms(white[~out], truths[~out], c, stretch)
+            told[out] = white[out] @ normals.T + intercepts > 0
     choices = [
         max(answers, key=lambda c: balanced_accuracy_score(truths[:, v], answers[c][:, v]))
         for v in range(truths.shape[1])
@@ -226,37 +230,20 @@ def _choose_regularisations(
     return choices, np.stack([answers[c][:, v] for v, c in enumerate(choices)], axis=1)
 
 
-def _cross_validate(
-    white: np.ndarray, truths: np.ndarray, folds: np.ndarray, regularisation: float, shared: float
-) -> np.ndarray:
-    """Answers, bool [N, V], of planes that were fitted on the other folds."""
-    answers = np.empty_like(truths)
-    for fold in np.unique(folds):
-        out = folds == fold
-        normals, intercepts = _fit_planes(white[~out], truths[~out], regularisation, shared)
-        answers[out] = white[out] @ normals.T + intercepts > 0
-    return answers
-
-
-def _fit_planes(
-    white: np.ndarray, truths: np.ndarray, regularisation: float, shared: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Normals [V, D] and intercepts [V] of a plane per value, with a penalty as they share it."""
-    normals, intercepts = _fit_svms(white, truths, regularisation)
-    if shared == 1:
-        return normals, intercepts
-    stretch = _stretch(normals, shared)
-    normals, intercepts = _fit_svms(white @ stretch, truths, regularisation)
-    return normals @ stretch, intercepts
-
-
-def _stretch(normals: np.ndarray, shared: float) -> np.ndarray:
+def _shared_stretch(
+    white: np.ndarray, truths: np.ndarray, settings: FittingSettings
+) -> np.ndarray | None:
     """Return the symmetric map of codes, [D, D], that makes an SVM's penalty a shared one.
 
-    With m(u) how much of the normals lies along the unit direction u, 1 for the most, a code's
-    part along u grows by the root of shared + (1 - shared) m(u). A normal along u costs an SVM
-    1 / (shared + (1 - shared) m(u)) then, up to the common factor `shared`: from `shared` to 1.
+    Planes under the strongest regularisation are fitted first. With m(u) how much of their normals
+    lies along the unit direction u, 1 for the most, a code's part along u grows by the root of
+    shared + (1 - shared) m(u). A normal along u costs an SVM 1 / (shared + (1 - shared) m(u))
+    then: 1 where they lie most, 1 / shared where none does. None if `shared_penalty` is 1.
     """
+    shared = settings.shared_penalty
+    if shared == 1:
+        return None
+    normals, _ = _fit_svms(white, truths, min(settings.regularisations), None)
     units = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     amounts, axes = np.linalg.eigh(units.T @ units)
     amounts = np.maximum(amounts, 0) / amounts[-1]
@@ -265,15 +252,19 @@ def _stretch(normals: np.ndarray, shared: float) -> np.ndarray:
 
 
 def _fit_svms(
-    white: np.ndarray, truths: np.ndarray, regularisation: float
+    white: np.ndarray, truths: np.ndarray, regularisation: float, stretch: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Normals [V, D] and intercepts [V] of a plane per value, fitted on codes so stretched."""
+    stretched = white if stretch is None else white @ stretch
     svms = [
         LinearSVC(C=regularisation, class_weight="balanced", dual=False, max_iter=10_000)
         for _ in truths.T
     ]
     for svm, truth in zip(svms, truths.T, strict=True):
-        svm.fit(white, truth)
-    return np.concatenate([s.coef_ for s in svms]), np.concatenate([s.intercept_ for s in svms])
+        svm.fit(stretched, truth)
+    normals = np.concatenate([svm.coef_ for svm in svms])
+    intercepts = np.concatenate([svm.intercept_ for svm in svms])
+    return (normals if stretch is None else normals @ stretch), intercepts
 
 
 def _unwhiten(

@@ -129,7 +129,8 @@ def test_the_regularisation_is_the_one_that_validates_best():
     for codes, positive, share in ((clean, distances > 0, 0.8), (wide, wide[:, 0] > 0, 0.1)):
 
         def figures(regularisations, codes=codes, positive=positive, share=share):
-            options = {"regularisations": regularisations, "confident_share": share}
+            options = {"regularisations": regularisations, "shared_penalty": 1.0}
+            options["confident_share"] = share
             return fit(codes, positive, np.random.default_rng(16), **options).statistics
 
         alone = [figures([c])["validation_balanced_accuracy"] for c in choices]
