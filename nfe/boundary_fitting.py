@@ -203,13 +203,17 @@ def _fittable(
 def _split(
     candidates: Mapping[str, np.ndarray], settings: FittingSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the codes that train, and the fold of each; every value in all folds alike."""
-    train, folds = [], []
-    for indices in candidates.values():
-        chosen = rng.permutation(indices)[: round(settings.train_share * len(indices))]
-        train.append(chosen)
-        folds.append(np.arange(len(chosen)) % settings.num_folds)
-    return np.concatenate(train), np.concatenate(folds)
+    """Indices of the codes that train, and the fold of each; every value in all folds alike.
+
+    The folds go on from value to value: rare values together are in all of them, too.
+    """
+    train = np.concatenate(
+        [
+            rng.permutation(indices)[: int(np.ceil(settings.train_share * len(indices)))]
+            for indices in candidates.values()
+        ]
+    )
+    return train, np.arange(len(train)) % settings.num_folds
 
 
 def _choose_regularisations(

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -197,6 +198,16 @@ def test_values_with_too_few_examples_on_a_side_are_left_out_and_told():
     assert "negative codes, got 0" in skipped["blue"]
 
 
+def test_values_of_a_code_each_are_spread_over_the_folds():
+    rng = np.random.default_rng(22)
+    codes, _, _ = planted(rng, num=40)
+    labels = np.array(["blue"] * 36 + [*"abcd"])
+    fitted, _ = fit_values(codes, labels, rng, ["blue"], min_examples=4, train_share=0.8)
+    assert (
+        fitted[0].statistics["validation_num"] == 24 + 4
+    )  # .8 of the surest 29 blue ones, rounded up
+
+
 def colours(rng, num, dim=100):
     """Codes of which three numbers say the colour, of eight; the others say nothing."""
     codes = rng.standard_normal((num, dim))
@@ -256,7 +267,7 @@ def test_all_values_train_on_the_same_codes_each_in_every_fold():
     fitted, _ = fit_values(codes, labels, rng, [*"01234567"], confident_share=1.0)
     assert len(fitted) == 8
     assert len({b.statistics["train_num"] for b in fitted}) == 1
-    trained = sum(round(0.7 * (labels == value).sum()) for value in "01234567")
+    trained = sum(math.ceil(0.7 * (labels == value).sum()) for value in "01234567")
     assert fitted[0].statistics["train_num"] == trained
 
 
