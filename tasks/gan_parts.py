@@ -81,7 +81,13 @@ class Params(StageParams):
     batch_size: Annotated[int, Field(ge=4, le=1024)]
     decay_share: Annotated[float, Field(ge=0, le=1, strict=False)]
     feature_weight: Annotated[float, Field(ge=0, strict=False)]
-    reading_weight: Annotated[float, Field(ge=0, strict=False)]
+    mapping_rise: Annotated[float, Field(ge=1, strict=False)]
+    reading_weight: (
+        Annotated[
+            list[Annotated[float, Field(ge=0, strict=False)]], Field(min_length=2, max_length=2)
+        ]
+        | None
+    )
     share_calibration: ShareCalibration | None
     colour_weight: Annotated[float, Field(ge=0, strict=False)]
     r1_interval: Annotated[int, Field(ge=1, le=1000)]
@@ -107,7 +113,7 @@ class Params(StageParams):
     def _reading_has_maps(self) -> "Params":
         if self.reading_weight and not self.feature_weight:
             raise ValueError(
-                f"reading_weight must be 0 where feature_weight is 0, got {self.reading_weight}"
+                f"reading_weight must be null where feature_weight is 0, got {self.reading_weight}"
             )
         return self
 
@@ -186,7 +192,7 @@ def _check_start(folder: Path, network: str, found: dict[str, Any], wanted: dict
 
 
 def build_features(params: Params, pixels: "np.ndarray", device: str) -> "FeatureView | None":
-    """Make a fresh discriminator over the tagger's maps, unless its weight is 0."""
+    """Make a fresh discriminator over the tagger's maps, if it is to have one."""
     import torch
 
     from nfe.gan.feature_discriminator import FeatureDiscriminator, FeatureView
@@ -207,13 +213,13 @@ def build_features(params: Params, pixels: "np.ndarray", device: str) -> "Featur
 def _build_reading(
     params: Params, pixels: "np.ndarray", network: "TaggerNetwork", device: str
 ) -> "AttributeReading | None":
-    """Make a fresh reader of the attributes that the tagger knows, unless its weight is 0."""
+    """Make a fresh reader of the attributes that the tagger knows, if it is to have one."""
     from nfe.gan.attribute_reading import AttributeReading, CodeReader
     from nfe.tagging.groups import log_probabilities
     from nfe.tagging.storage import load_groups
     from nfe.tagging.training import predict_logits
 
-    if params.reading_weight == 0:
+    if params.reading_weight is None:
         return None
     groups = load_groups(TAGGER)
     of_faces = log_probabilities(predict_logits(network, pixels, device), groups)
@@ -222,5 +228,5 @@ def _build_reading(
     return AttributeReading(
         lambda maps: [p.exp() for p in log_probabilities(network.logits(maps[-1]), groups)],
         CodeReader(num_ws, params.w_dim, shares),
-        params.reading_weight,
+        *params.reading_weight,
     )

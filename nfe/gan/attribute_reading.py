@@ -41,8 +41,9 @@ class CodeReader(nn.Module):
     def term(self, w_plus: Tensor, answers: Sequence[Tensor]) -> Tensor:
         """Return how badly codes tell a tagger's answers, a scalar of at least 0.
 
-        Mean over values of the logistic loss of the value against the others, with codes that
-        have it and codes that do not weighing as much: log 2 where codes tell nothing.
+        Root mean square over values of the logistic loss of the value against the others, with
+        codes that have it and codes that do not weighing as much: log 2 where codes tell nothing.
+        The square makes the worst planes count most: those of values that lie between others.
 
         Args:
             w_plus: [N, num_ws, w_dim].
@@ -51,7 +52,7 @@ class CodeReader(nn.Module):
         logits, truth = self(w_plus), torch.cat([a.float() for a in answers], dim=1)
         have, lack = self.weights
         losses = have * truth * F.softplus(-logits) + lack * (1 - truth) * F.softplus(logits)
-        return losses.mean()
+        return losses.mean(dim=0).square().mean().sqrt()
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,15 @@ class AttributeReading:
         answer: Maps a frozen network's maps of images to a tagger's probabilities, [N, V] per
             attribute.
         reader: Trained together with the generator, which the same loss changes.
-        weight: Of its loss.
+        weight: Of its loss, at first.
+        last_weight: At the end of training.
     """
 
     answer: Callable[[Sequence[Tensor]], Sequence[Tensor]]
     reader: CodeReader
     weight: float
+    last_weight: float
+
+    def weight_at(self, fall: float) -> float:
+        """Return the weight when the learning rate has fallen so far, from 0 to 1."""
+        return self.weight + (self.last_weight - self.weight) * fall

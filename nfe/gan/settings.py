@@ -33,6 +33,8 @@ class TrainingSettings:
         adam_betas: Decay rates of Adam's two moments, for both networks.
         batch_size: Images per step, of all processes together.
         decay_share: Share of the run at whose end the learning rate falls to zero linearly.
+        mapping_rise: What the mapping's learning rate is multiplied by at the end; by 1 at first,
+            and by as much more as the learning rate has fallen.
         r1_interval: Steps between R1 penalties.
         ema_kimg: Half-life of the averaged generator, in kimg.
         ema_rampup: The half-life is at most this share of the images seen.
@@ -51,6 +53,7 @@ class TrainingSettings:
     adam_betas: tuple[float, float]
     batch_size: int
     decay_share: float
+    mapping_rise: float
     r1_interval: int
     ema_kimg: float
     ema_rampup: float
@@ -77,11 +80,18 @@ class TrainingSettings:
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of `step`."""
-        rate = self.growth_at(step).learning_rate
+        return self.growth_at(step).learning_rate * (1 - self.fall_at(step))
+
+    def fall_at(self, step: int) -> float:
+        """Return how far the learning rate has fallen at `step`, from 0 to 1 at the end."""
         if not self.decay_share:
-            return rate
+            return 0.0
         left = (self.num_steps - step) / self.num_steps
-        return rate * min(1.0, left / self.decay_share)
+        return 1 - min(1.0, left / self.decay_share)
+
+    def mapping_rate_at(self, step: int) -> float:
+        """Return the learning rate of the mapping at `step`."""
+        return self.rate_at(step) * (1 + (self.mapping_rise - 1) * self.fall_at(step))
 
     def _steps_per_side(self) -> list[int]:
         return [round(part.kimg * 1000 / self.batch_size) for part in self.growth]

@@ -66,7 +66,7 @@ class RunningShares:
         With p(v | x) the probability of the value v of an attribute for the sample x, d(v) its
         share in the data and s(v) that among samples, minimised is
 
-        mean over attributes of  sum_v d(v) log(d(v) / s(v)),
+        sum over attributes of  sum_v d(v) log(d(v) / s(v)),
 
         the Kullback-Leibler divergence of the shares. A batch is too small to show shares: so s
         comes from past batches, and the gradient of the batch at hand is that of
@@ -79,7 +79,7 @@ class RunningShares:
         for answer, share, target in zip(answers, self.shares, self.targets, strict=True):
             pull = target / share.clamp_min(LEAST_SHARE) - 1
             terms.append(-(answer.float() * pull).sum(dim=1).mean())
-        return torch.stack(terms).mean()
+        return torch.stack(terms).sum()
 
 
 def calibrate_shares(
@@ -135,7 +135,7 @@ def calibrate_shares(
         way = (w - w_before).square().sum(dim=1).mean() / w_before.var(dim=0).sum()
         loss = running.divergence(answers) + settings.anchor * way
         if reading is not None:
-            loss = loss + reading.weight * reading.reader.term(w_plus, answers)
+            loss = loss + reading.last_weight * reading.reader.term(w_plus, answers)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

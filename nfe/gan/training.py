@@ -96,8 +96,10 @@ class GanTrainer:
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
         interval = settings.r1_interval
         self.lazy_ratio = interval / (interval + 1)  # lazy regularisation: StyleGAN2, appendix B
-        drawers = [*self.generator.parameters(), *self._reader_parameters()]
+        drawers = [*self.generator.synthesis.parameters(), *self._reader_parameters()]
         self.generator_optimiser = _adam(drawers, settings.adam_betas, 1.0)
+        mapping = [*self.generator.mapping.parameters()]
+        self.generator_optimiser.add_param_group({"params": mapping})
         judges = [*self.discriminator.parameters(), *self._head_parameters()]
         self.discriminator_optimiser = _adam(judges, settings.adam_betas, self.lazy_ratio)
         self.random = torch.Generator().manual_seed(seed + RANK_STRIDE * process_rank())
@@ -209,7 +211,8 @@ class GanTrainer:
             if self.reading is not None:
                 with self._autocast():
                     answers = self.reading.answer(maps)
-                term = self.reading.weight * self.reading.reader.term(w_plus, answers)
+                weight = self.reading.weight_at(self.settings.fall_at(self.step))
+                term = weight * self.reading.reader.term(w_plus, answers)
                 loss_g = loss_g + term
                 made, gradients = [*made, term], [*gradients, torch.ones_like(term)]
         if self.colours is not None:
@@ -317,6 +320,8 @@ class GanTrainer:
     def _set_learning_rates(self) -> None:
         rate = self.settings.rate_at(self.step) * self.rate_scale
         self.generator_optimiser.param_groups[0]["lr"] = rate
+        mapping_rate = self.settings.mapping_rate_at(self.step) * self.rate_scale
+        self.generator_optimiser.param_groups[1]["lr"] = mapping_rate
         self.discriminator_optimiser.param_groups[0]["lr"] = rate * self.lazy_ratio
 
     def _average(self) -> None:

@@ -24,7 +24,8 @@ TINY: dict[str, Any] = {
         {"side": 16, "kimg": 3.0, "learning_rate": 0.001, "r1_gamma": 1.0},
     ],
     "feature_weight": 0.0,
-    "reading_weight": 0.0,
+    "mapping_rise": 1.0,
+    "reading_weight": None,
     "colour_weight": 0.0,
     "batch_size": 4,
 }

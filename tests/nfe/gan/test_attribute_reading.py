@@ -29,19 +29,20 @@ def test_a_reader_that_knows_nothing_loses_log_two(reader: CodeReader) -> None:
     assert reader.term(torch.rand(7, 3, 4), answers).item() == pytest.approx(math.log(2))
 
 
-def test_the_term_is_the_weighted_logistic_loss(reader: CodeReader) -> None:
+def test_the_term_is_the_root_mean_square_of_weighted_logistic_losses(reader: CodeReader) -> None:
     logits = [1.0, -2.0, 0.5, 0.0, 3.0]
     say(reader, torch.tensor(logits))
     answers = [torch.tensor([[0.9, 0.1]]), torch.tensor([[0.2, 0.7, 0.1]])]
-    expected = 0.0
+    squares = 0.0
     for logit, share, p in zip(
         logits, torch.cat(SHARES).tolist(), torch.cat(answers, dim=1)[0].tolist(), strict=True
     ):
         right = 1 / (1 + math.exp(-logit))
-        expected -= 0.5 / share * p * math.log(right)
-        expected -= 0.5 / (1 - share) * (1 - p) * math.log(1 - right)
+        loss = -0.5 / share * p * math.log(right)
+        loss -= 0.5 / (1 - share) * (1 - p) * math.log(1 - right)
+        squares += loss**2
     found = reader.term(torch.rand(1, 3, 4), answers)
-    assert found.item() == pytest.approx(expected / 5, rel=1e-5)
+    assert found.item() == pytest.approx(math.sqrt(squares / 5), rel=1e-5)
 
 
 def test_a_value_that_the_data_lacks_weighs_no_more_than_a_rare_one() -> None:

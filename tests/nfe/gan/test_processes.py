@@ -55,7 +55,7 @@ def make_trainer():
     discriminator = Discriminator(resolution=16, channel_base=64, channel_max=8)
     settings = TrainingSettings(
         growth=(GrowthStep(16, 1.0, 0.004, 1.0),),
-        adam_betas=(0.0, 0.99), batch_size=4, decay_share=0.0, r1_interval=2,
+        adam_betas=(0.0, 0.99), batch_size=4, decay_share=0.0, mapping_rise=1.0, r1_interval=2,
         ema_kimg=0.01, ema_rampup=0.5, mixing_probability=0.9, mirror=True, augment_target=0.5,
         colour_weight=0.1, bf16=False, checkpoint_kimg=1.0, limits=WatchLimits(0.1, 50, 1),
     )

@@ -114,7 +114,7 @@ def test_codes_are_held_to_the_planes(generator: Generator, answer: Answer) -> N
     before = {name: tensor.clone() for name, tensor in reader.state_dict().items()}
     terms = []
     for weight in (0.0, 1.0):
-        reading = AttributeReading(answer, reader, weight)  # of images here, not of maps
+        reading = AttributeReading(answer, reader, weight, weight)  # of images here, not of maps
         after = calibrated(generator, answer, SETTINGS, reading)
         with torch.no_grad():
             terms.append(read_term(reader, after, answer, z).item())

@@ -23,6 +23,7 @@ SETTINGS = TrainingSettings(
     adam_betas=(0.5, 0.999),
     batch_size=4,
     decay_share=0.0,
+    mapping_rise=1.0,
     r1_interval=3,
     ema_kimg=0.01,
     ema_rampup=0.5,

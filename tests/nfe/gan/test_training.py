@@ -25,6 +25,7 @@ SETTINGS = TrainingSettings(
     adam_betas=(0.0, 0.99),
     batch_size=4,
     decay_share=0.5,
+    mapping_rise=1.0,
     r1_interval=3,
     ema_kimg=0.01,
     ema_rampup=0.5,
@@ -59,7 +60,7 @@ def _features() -> FeatureView:
         return [images, network(images).relu()]
 
     heads = FeatureDiscriminator.for_maps(extract(torch.rand(8, 3, 16, 16)))
-    reading = AttributeReading(_answer, CodeReader(6, 8, [torch.full((5,), 0.2)]), weight=0.5)
+    reading = AttributeReading(_answer, CodeReader(6, 8, [torch.full((5,), 0.2)]), 0.5, 0.5)
     return FeatureView(extract, heads, weight=1.0, reading=reading)
 
 
