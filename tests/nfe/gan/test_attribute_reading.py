@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nfe.gan.attribute_reading import CodeReader
+from nfe.gan.attribute_reading import AttributeReading, CodeReader
 
 SHARES = [torch.tensor([0.8, 0.2]), torch.tensor([0.5, 0.25, 0.25])]
 
@@ -43,6 +43,11 @@ def test_the_term_is_the_root_mean_square_of_weighted_logistic_losses(reader: Co
         squares += loss**2
     found = reader.term(torch.rand(1, 3, 4), answers)
     assert found.item() == pytest.approx(math.sqrt(squares / 5), rel=1e-5)
+
+
+def test_the_weight_rises_as_the_learning_rate_falls(reader: CodeReader) -> None:
+    reading = AttributeReading(lambda maps: maps, reader, weight=0.5, last_weight=1.5)
+    assert [reading.weight_at(fall) for fall in (0.0, 0.25, 1.0)] == [0.5, 0.75, 1.5]
 
 
 def test_a_value_that_the_data_lacks_weighs_no_more_than_a_rare_one() -> None:

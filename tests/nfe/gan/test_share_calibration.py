@@ -136,6 +136,18 @@ def test_the_gradient_is_that_of_the_divergence() -> None:
     torch.testing.assert_close(probabilities.grad, expected.expand(2, 3))
 
 
+def test_attributes_add_up() -> None:
+    """However many attributes there are, each is pulled as strongly as if it were alone."""
+    target, mean = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.6, 0.3, 0.1])
+    probabilities = torch.tensor([[0.2, 0.2, 0.6]])
+    alone, both = (RunningShares.of_data([target] * count) for count in (1, 2))
+    alone.update([mean], count=400)
+    both.update([mean] * 2, count=400)
+    total = both.divergence([probabilities] * 2)
+    torch.testing.assert_close(total, 2 * alone.divergence([probabilities]))
+    assert total.abs() > 0.1
+
+
 def test_shares_of_the_data_are_left_alone() -> None:
     target = torch.tensor([0.5, 0.3, 0.2])
     probabilities = target.repeat(4, 1).requires_grad_(True)

@@ -25,7 +25,7 @@ SETTINGS = TrainingSettings(
     adam_betas=(0.0, 0.99),
     batch_size=4,
     decay_share=0.5,
-    mapping_rise=1.0,
+    mapping_rise=2.0,
     r1_interval=3,
     ema_kimg=0.01,
     ema_rampup=0.5,
@@ -60,8 +60,12 @@ def _features() -> FeatureView:
         return [images, network(images).relu()]
 
     heads = FeatureDiscriminator.for_maps(extract(torch.rand(8, 3, 16, 16)))
-    reading = AttributeReading(_answer, CodeReader(6, 8, [torch.full((5,), 0.2)]), 0.5, 0.5)
+    reading = AttributeReading(_answer, CodeReader(6, 8, [torch.full((5,), 0.2)]), 0.5, 1.5)
     return FeatureView(extract, heads, weight=1.0, reading=reading)
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [p for group in optimiser.param_groups for p in group["params"]]
 
 
 def _answer(maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -105,16 +109,16 @@ def test_each_side_has_its_own_weight_of_r1(make_networks: Networks, pixels: np.
 def test_one_pass_back_gives_the_gradients_of_all_losses(
     make_networks: Networks, pixels: np.ndarray
 ) -> None:
-    settings = replace(SETTINGS, growth=SETTINGS.growth[1:])
+    settings = replace(SETTINGS, growth=SETTINGS.growth[1:])  # ten steps
     trainer, again = (
         GanTrainer(pixels, *make_networks(), _features(), settings, seed=3, device="cpu")
         for _ in range(2)
     )
-    trainer.step = again.step = 1  # without R1
+    trainer.step = again.step = 8  # without R1; the learning rate has fallen by 3 / 5
     found: list[torch.Tensor] = []
     for optimiser in (trainer.generator_optimiser, trainer.discriminator_optimiser):
         optimiser.register_step_pre_hook(
-            lambda each, *_: found.extend(p.grad.clone() for p in each.param_groups[0]["params"])
+            lambda each, *_: found.extend(p.grad.clone() for p in _parameters(each))
         )
     trainer.train_step()
 
@@ -131,11 +135,12 @@ def test_one_pass_back_gives_the_gradients_of_all_losses(
     loss_g = generator_loss(fake_logits) + generator_loss(fake_felt)
     loss_g = loss_g + settings.colour_weight * again.colours.term(fakes)
     answers = reading.answer(features.extract(fakes))
-    loss_g = loss_g + reading.weight * reading.reader.term(codes, answers)
+    loss_g = loss_g + (0.5 + 0.6 * 1.0) * reading.reader.term(codes, answers)
     loss_d = discriminator_loss(real_logits, fake_logits)
     loss_d = loss_d + discriminator_loss(real_felt, fake_felt)
-    drawers = again.generator_optimiser.param_groups[0]["params"]
-    judges = again.discriminator_optimiser.param_groups[0]["params"]
+    drawers = _parameters(again.generator_optimiser)
+    judges = _parameters(again.discriminator_optimiser)
+    assert {id(p) for p in again.generator.parameters()} <= {id(p) for p in drawers}
     expected = [
         *torch.autograd.grad(loss_g, drawers, retain_graph=True),
         *torch.autograd.grad(loss_d, judges),
@@ -292,14 +297,21 @@ def test_learning_rate_falls_to_zero_over_the_last_share(
     tmp_path: Path, make_networks: Networks, pixels: np.ndarray
 ) -> None:
     trainer = _trainer(make_networks, pixels)
-    rates = []
+    rates, mapping_rates = [], []
 
     def on_progress(*_: object) -> None:
-        rates.append(trainer.generator_optimiser.param_groups[0]["lr"])
+        synthesis, mapping = trainer.generator_optimiser.param_groups
+        assert {id(p) for p in mapping["params"]} == {
+            id(p) for p in trainer.generator.mapping.parameters()
+        }
+        rates.append(synthesis["lr"])
+        mapping_rates.append(mapping["lr"])
 
     trainer.run(tmp_path, "run", _look, on_progress, lambda _: None)
-    assert rates[:9] == [0.004] * 6 + [0.002] * 3
-    np.testing.assert_allclose(rates[8:], 0.002 * np.arange(8, 0, -1) / 8)
+    assert rates[:9] == mapping_rates[:9] == [0.004] * 6 + [0.002] * 3
+    left = np.arange(8, 0, -1) / 8
+    np.testing.assert_allclose(rates[8:], 0.002 * left)
+    np.testing.assert_allclose(mapping_rates[8:], 0.002 * left * (2 - left))
 
 
 def test_augmentation_grows_while_the_discriminator_is_too_sure(
