@@ -68,13 +68,18 @@ def describe_error(stage: str, details: Any) -> tuple[str, str]:
     if not location or location[0] not in SHARED_SECTIONS:
         location = [stage, *location]
     key = ".".join(location)
+    got = repr(details["input"])
     if details["type"] == "extra_forbidden":
         return key, f"{key} must be a known key, it is not"
     if details["type"] == "missing":
         return key, f"{key} must be given, it is missing; add it to params.yaml"
+    if details["type"] == "too_short":
+        return key, f"{key} must be at least {details['ctx']['min_length']} long, got {got}"
+    if details["type"] == "too_long":
+        return key, f"{key} must be at most {details['ctx']['max_length']} long, got {got}"
     condition = details["msg"].removeprefix("Value error, ")
     for opening in ("Input should be ", "Input should "):
         condition = condition.removeprefix(opening)
     if details["type"] == "value_error":  # written by us, whole
         return key, f"{key}: {condition}"
-    return key, f"{key} must be {condition}, got {details['input']!r}"
+    return key, f"{key} must be {condition}, got {got}"

@@ -26,6 +26,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["--set", "draw.num_picures=3"], "did you mean draw.num_pictures?"),
         (["--set", "train_gan.batch_size=many"], "train_gan.batch_size must be a valid integer"),
+        (["--set", "train_gan.adam_betas=[0.9]"], "adam_betas must be at least 2 long, got [0.9]"),
+        (
+            ["--set", "train_gan.adam_betas=[0.0, 0.5, 1]"],
+            "adam_betas must be at most 2 long, got [0.0, ",
+        ),
         (["--profile", "smok"], "profile must be one of default, got smok"),
         (["--force", "train_gn"], "got train_gn; did you mean train_gan?"),
         (["--until", "zzz"], "stage must be one of dvc.yaml, got zzz; stages are"),
